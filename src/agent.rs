@@ -1,0 +1,199 @@
+//! The composition root: puts board, store, runner and web together, and knows the order in which they stop.
+//!
+//! The runner has a runtime of its own, the web a thread of its own, and whoever waits for signals needs neither.
+
+mod about;
+mod function;
+mod invalid;
+mod plan;
+mod ready;
+mod runtime;
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::collect::{Collectors, RuntimeMetrics, Sampler};
+use crate::health::{Board, DuplicateName};
+use crate::metrics::Store;
+use crate::model::Definition;
+use crate::runner::Runner;
+use crate::supervisor::EndedEarly;
+use crate::web::{Faces, Limits, Server};
+use crate::{collect, health, metrics, runner, telemetry, web};
+
+use runtime::RunnerRuntime;
+
+pub use function::{FunctionCheck, check, check_with};
+pub use invalid::InvalidCheck;
+pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, example, from_environment};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use ready::pool;
+pub use ready::{tasks_of_group, tasks_of_runtime};
+
+/// A running agent. Dropped, it ends without order: [`Agent::stop`] is the polite way.
+#[derive(Debug)]
+pub struct Agent {
+    board: Board,
+    store: Store,
+    runner: Runner,
+    server: Server,
+    /// Goes last.
+    /// The metrics of the runner's runtime; before it, because they go first.
+    _watched: Option<RuntimeMetrics>,
+    _runtime: RunnerRuntime,
+    drain: Option<Duration>,
+    stop_within: Duration,
+}
+
+/// Why an agent did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address could not be listened on.
+    Listen(SocketAddr, io::Error),
+    /// Two checks have one name.
+    Duplicate(DuplicateName),
+    /// The system gave no thread or runtime.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: the port is in use; stop the other process or choose another address"
+                )
+            }
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Duplicate(error) => error.fmt(f),
+            Self::System(error) => write!(f, "cannot start a thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Every metric that this program defines, in the order of the parts that fill them.
+#[must_use]
+pub fn definitions() -> Vec<&'static Definition> {
+    let parts = [
+        health::DEFINITIONS,
+        runner::DEFINITIONS,
+        web::DEFINITIONS,
+        metrics::DEFINITIONS,
+        telemetry::DEFINITIONS,
+        collect::DEFINITIONS,
+        about::DEFINITIONS,
+        collect::tokio_runtime::DEFINITIONS,
+        collect::taskgroup::DEFINITIONS,
+        #[cfg(any(feature = "postgres", feature = "sqlite"))]
+        collect::pool::DEFINITIONS,
+    ];
+    let sources = collect::SOURCES.iter().flat_map(|source| source.definitions());
+    let kinds = crate::checks::KINDS.iter().flat_map(|kind| kind.definitions());
+    parts.into_iter().flatten().chain(sources).chain(kinds).copied().collect()
+}
+
+impl Agent {
+    /// Starts everything in `plan`; `store` is where its metrics go.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub fn start(plan: Plan, store: &Store) -> Result<Self, StartError> {
+        let mut listeners = Vec::with_capacity(plan.listen.len());
+        for address in &plan.listen {
+            listeners.push(listen(*address).map_err(|error| StartError::Listen(*address, error))?);
+        }
+        let runtime = RunnerRuntime::start().map_err(StartError::System)?;
+        let board = Board::new(store.clone());
+        let mut refresh = vec![about::show(store, &board)];
+        let Collectors(collectors) = plan.collectors;
+        if !collectors.is_empty() {
+            let sampler = Sampler::start(store, collectors, collect::Limits::default());
+            let sampler = sampler.map_err(StartError::System)?;
+            refresh.push(Box::new(move |_| {
+                sampler.sample();
+                None
+            }));
+        }
+        let watched = runtime.metrics(store);
+        let faces =
+            Faces::new(&board, store, &plan.service, &plan.version, refresh).map_err(StartError::System)?;
+        let checks = plan.checks.len();
+        let runner =
+            runtime.enter(|| Runner::start(plan.checks, &board, store)).map_err(StartError::Duplicate)?;
+        let server = Server::start(listeners, &faces, Limits::default()).map_err(StartError::System)?;
+        for address in server.addresses() {
+            info!(%address, checks, "listening");
+        }
+        let (drain, stop_within) = (plan.drain, plan.stop_within);
+        Ok(Self {
+            board,
+            store: store.clone(),
+            runner,
+            server,
+            _watched: watched,
+            _runtime: runtime,
+            drain,
+            stop_within,
+        })
+    }
+
+    /// The addresses that the agent listens on.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.server.addresses()
+    }
+
+    /// How the checks stand.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The metrics.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Waits until a part ends that should not.
+    pub async fn ended_early(&mut self) -> EndedEarly {
+        tokio::select! {
+            ended = self.runner.ended_early() => ended,
+            () = self.server.ended() => EndedEarly { task: Some("web") },
+        }
+    }
+
+    /// Stops in this order, with one deadline for all of it: `ready` says draining, then (after the drain time, for
+    /// those who still send traffic) running checks end, then HTTP, which until then answers.
+    pub async fn stop(self) {
+        let deadline = Instant::now() + self.stop_within;
+        self.board.drain();
+        info!(drain = ?self.drain.unwrap_or_default(), within = ?self.stop_within, "stopping");
+        if let Some(drain) = self.drain {
+            tokio::time::sleep_until(deadline.min(Instant::now() + drain)).await;
+        }
+        self.runner.stop(deadline).await;
+        self.server.stop(deadline).await;
+        info!("stopped");
+    }
+}
+
+/// Listens on `address`; where it means every interface and the system has no IPv6, on every interface of IPv4.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).or_else(|error| match error.kind() {
+        io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable | io::ErrorKind::InvalidInput
+            if address.ip() == Ipv6Addr::UNSPECIFIED =>
+        {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+        }
+        _ => Err(error),
+    })
+}

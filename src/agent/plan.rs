@@ -1,0 +1,318 @@
+//! From a configuration to what the agent will do: the only form that it starts from.
+//!
+//! Reading a plan makes the checks and starts nothing. What can be wrong with the whole (a kind that does not exist, a
+//! group that a kind may not join) is found here; what can be wrong with a part, by that part.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::checks::{self, Kind};
+use crate::collect::{Collectors, Root, SOURCES};
+use crate::config::{
+    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Secret, Setting, Word, read_policy,
+};
+use crate::health::GROUP_LIVE;
+use crate::runner::Planned;
+
+use super::function::FunctionCheck;
+use super::invalid::InvalidCheck;
+
+/// Where the agent listens unless told otherwise: every interface, and a port that no other exporter uses.
+pub const DEFAULT_LISTEN: &str = ":10464";
+
+/// How long stopping may take unless told otherwise: below the 30 s after which Kubernetes kills.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the agent will do.
+pub struct Plan {
+    /// Where it listens.
+    pub listen: Vec<SocketAddr>,
+    /// The service whose health it tells.
+    pub service: String,
+    /// The version of that service.
+    pub version: String,
+    /// How long it goes on as before after it was told to stop, with `ready` saying so.
+    pub drain: Option<Duration>,
+    /// How long stopping may take, the drain time included.
+    pub stop_within: Duration,
+    /// How much it logs.
+    pub log_level: LogLevel,
+    /// How its log lines look.
+    pub log_format: LogFormat,
+    /// What it checks.
+    pub checks: Vec<Planned>,
+    /// What it reads of this machine.
+    pub collectors: Collectors,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what ends the agent.
+    Error,
+    /// And what somebody should look at.
+    Warn,
+    /// And every change of a state.
+    Info,
+    /// And the cause of every failed run.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Word for LogLevel {
+    const MEANING: &'static str = "log level";
+    const ALL: &'static [Self] = &[Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl Word for LogFormat {
+    const MEANING: &'static str = "log format";
+    const ALL: &'static [Self] = &[Self::Logfmt, Self::Json];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Logfmt => "logfmt",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl Default for Plan {
+    /// A plan that checks nothing yet.
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            service: "vitalsign".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            drain: None,
+            stop_within: STOP_WITHIN,
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Logfmt,
+            checks: Vec::new(),
+            collectors: Collectors::default(),
+        }
+    }
+}
+
+impl Plan {
+    /// Reads a plan out of a configuration, with the record of what every setting is and where it came from.
+    ///
+    /// # Errors
+    /// Every problem of the configuration at once.
+    pub fn read(document: Document) -> Result<(Self, Records), Problems> {
+        let (mut plan, records) = document.read(read)?;
+        // Shorter ones would blank out half of every text and are found by guessing anyway.
+        let worth_hiding = |secret: &&Secret| secret.expose().len() >= 4;
+        let secrets = records.secrets().iter().filter(worth_hiding);
+        let secrets: Arc<[String]> = secrets.map(|secret| secret.expose().to_owned()).collect();
+        for check in &mut plan.checks {
+            check.secrets = Arc::clone(&secrets);
+        }
+        Ok((plan, records))
+    }
+
+    /// Adds a check that was made in code.
+    ///
+    /// # Errors
+    /// [`InvalidCheck`]; nothing is added then. That two checks have one name shows when the agent starts.
+    pub fn add(&mut self, check: FunctionCheck) -> Result<(), InvalidCheck> {
+        self.checks.push(check.plan()?);
+        Ok(())
+    }
+}
+
+/// Reads the whole file. Also what a description of all settings is made from.
+pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
+    let defaults = Plan::default();
+    let listen = fields.optional::<OneOrMany<SocketAddr>>(
+        "listen",
+        "where to listen: `:port` for every interface, `address:port`, or a list of them (default `:10464`)",
+    );
+    let service = fields.or("service", defaults.service, "the service whose health this is");
+    let version = fields.or("version", defaults.version, "the version of that service");
+    let (drain, stop_within) = fields.section("stop", "what happens after SIGTERM", |fields| {
+        let drain = fields.optional::<Duration>(
+            "drain",
+            "how long to go on as before while `ready` answers 503, so that traffic moves away first",
+        );
+        let within = fields.or("within", STOP_WITHIN, "how long stopping may take in all");
+        if drain.is_some_and(|drain| drain >= within) {
+            fields.problem("drain", "must be shorter than `within`, which bounds all of stopping");
+        }
+        (drain, within)
+    });
+    let (log_level, log_format) = fields.section("log", "the log on standard error", |fields| {
+        let level = fields.or("level", defaults.log_level, "how much is logged");
+        let format = fields.or("format", defaults.log_format, "how lines look");
+        (level, format)
+    });
+    let collectors = fields.section("collectors", "the numbers of this machine on /metrics", read_collectors);
+    let checks = fields.entries("checks", "what is checked, by name", read_check);
+    Plan {
+        listen: listen.map(|OneOrMany(addresses)| addresses).unwrap_or_default(),
+        service,
+        version,
+        drain,
+        stop_within,
+        log_level,
+        log_format,
+        checks: checks.into_iter().filter_map(|(_, check)| check).collect(),
+        collectors,
+    }
+}
+
+fn read_collectors(fields: &mut Fields<'_>) -> Collectors {
+    let path = fields.or(
+        "root_path",
+        PathBuf::from("/"),
+        "where /proc and /sys are, for a container that has the host's elsewhere",
+    );
+    let root = Root::new(path);
+    let mut collectors = Vec::with_capacity(SOURCES.len());
+    for source in SOURCES {
+        let collector = fields.section(source.name(), source.about(), |fields| {
+            let enabled = fields.or("enabled", source.enabled(), "whether it runs");
+            source.build(&root, fields).filter(|_| enabled)
+        });
+        collectors.extend(collector);
+    }
+    Collectors(collectors)
+}
+
+fn read_check(name: &str, fields: &mut Fields<'_>) -> Option<Planned> {
+    let name = if fields.describing() { None } else { fields.name(name) };
+    let Some(KindWord(kind)) = fields.required::<KindWord>("kind", "what sort of thing is checked") else {
+        fields.ignore_rest();
+        return None;
+    };
+    let defaults = kind.policy_for(fields);
+    let policy = read_policy(fields, &defaults);
+    let live = policy.groups.iter().any(|group| group.as_str() == GROUP_LIVE);
+    if live && !kind.local() {
+        let message = format!(
+            "a {} check cannot be in `live`: a restart of this process would not mend what it looks at; use `ready`",
+            kind.name()
+        );
+        fields.problem("groups", message);
+    }
+    let built = kind.build(fields)?;
+    Some(Planned {
+        name: name?,
+        kind: kind.name(),
+        policy,
+        probe: built.probe,
+        target: built.target,
+        local: kind.local(),
+        reasons: kind.reasons(),
+        secrets: Arc::default(),
+    })
+}
+
+/// The name of a kind.
+#[derive(Clone, Copy)]
+struct KindWord(&'static dyn Kind);
+
+impl Setting for KindWord {
+    const SHAPE: &'static str = "kind";
+
+    fn read(node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
+        let text = reading.text(node, "the kind of the check")?;
+        let kind = checks::kind(text);
+        if kind.is_none() {
+            reading.unknown_word(node, checks::KINDS.iter().map(|kind| kind.name()));
+        }
+        kind.map(Self)
+    }
+
+    fn show(&self) -> String {
+        self.0.name().to_owned()
+    }
+
+    fn schema() -> Schema {
+        Schema::Words(checks::KINDS.iter().map(|kind| kind.name()).collect())
+    }
+}
+
+/// The configuration that stands in for a file where there is none: this machine, and what the environment names.
+/// Beside it, what the environment names and this program cannot check.
+pub fn from_environment(env: &dyn Fn(&str) -> Option<String>) -> (String, Vec<String>) {
+    let mut text = String::from("checks:\n");
+    let mut not_checked = Vec::new();
+    for kind in checks::KINDS.iter().filter(|kind| kind.by_default()) {
+        text.push_str(&format!("  {0}: {{ kind: {0} }}\n", kind.name()));
+    }
+    for (variable, name) in [("DATABASE_URL", "database"), ("REDIS_URL", "redis"), ("AMQP_URL", "amqp")] {
+        let Some(url) = env(variable).filter(|url| !url.is_empty()) else { continue };
+        let scheme = url.split(':').next().unwrap_or_default();
+        let kind = match scheme {
+            "postgresql" => "postgres",
+            "rediss" => "redis",
+            "amqps" => "amqp",
+            other => other,
+        };
+        if checks::kind(kind).is_none() {
+            // Only what is sure to be a scheme is repeated: what is no url may be a password alone.
+            not_checked.push(match url.contains("://") {
+                true => format!("{variable} is not checked: there is no kind for {scheme:?}"),
+                false => format!("{variable} is not checked: it is not a url, which begins like scheme://"),
+            });
+        } else if kind == "sqlite" {
+            // Its setting is a path, which is what stands behind the scheme.
+            let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+            let path = serde_json::Value::from(path.split('?').next().unwrap_or_default().replace('$', "$$"));
+            text.push_str(&format!("  {name}: {{ kind: sqlite, path: {path}, criticality: critical }}\n"));
+        } else {
+            text.push_str(&format!(
+                "  {name}: {{ kind: {kind}, url: \"${{{variable}}}\", criticality: critical }}\n"
+            ));
+        }
+    }
+    (text, not_checked)
+}
+
+/// A configuration with every kind in it, to begin with.
+#[must_use]
+pub fn example() -> String {
+    let mut text = String::from(
+        "# An example with every kind; keep what you need.\n\
+         # ${NAME} is the environment's NAME, ${file:/path} the content of a file.\n\
+         listen: \":10464\"\n\
+         service: orders\n\
+         stop: { drain: 5s, within: 20s }\n\
+         log: { level: info, format: logfmt }\n\
+         checks:\n",
+    );
+    for kind in checks::KINDS {
+        text.push_str(&format!(
+            "  # {}\n  example_{}:\n    kind: {}\n",
+            kind.about(),
+            kind.name(),
+            kind.name()
+        ));
+        for line in kind.example().lines() {
+            text.push_str(&format!("    {line}\n"));
+        }
+    }
+    text
+}

@@ -1,0 +1,141 @@
+//! Kind `amqp`: whether RabbitMQ lets us in, and how many messages and consumers a queue has.
+//!
+//! Costs the broker one connection, and one channel where a queue is named, which is asked for passively: nothing is made,
+//! published or consumed. The connection is ended politely when it has answered; a run that is dropped takes its
+//! socket with it.
+//!
+//! The protocol is spoken here rather than by lapin: that runs tasks and threads of its own, which may outlive a dropped
+//! run, cannot tell logging in from connecting, and would bring some sixty crates for what takes ten methods.
+//!
+//! Phases: `resolve` (not for addresses), `connect`, `tls`, `auth` (from the greeting to the open virtual host),
+//! `request` (looking at the queue, and the good-bye). Must not know what its numbers mean.
+
+mod connection;
+mod failure;
+mod frame;
+mod method;
+mod settings;
+
+use tokio::time::timeout_at;
+
+use self::connection::{Connection, Depth, Failure, Wire};
+use self::settings::Settings;
+use super::{Built, Check, Kind, Probe, Run, Target, net, reasons};
+use crate::config::Fields;
+use crate::model::{Definition, Instrument, Name, Outcome, Phase, Reason};
+
+/// OpenTelemetry's name.
+const SYSTEM: &str = "rabbitmq";
+
+static QUEUE_MESSAGES: Definition = Definition {
+    name: "healthcheck.queue.messages",
+    instrument: Instrument::Gauge,
+    unit: "{message}",
+    attributes: &["healthcheck.name", "messaging.system", "messaging.destination.name"],
+    help: "Number of messages in the queue that wait for a consumer",
+};
+
+static QUEUE_CONSUMERS: Definition = Definition {
+    name: "healthcheck.queue.consumers",
+    instrument: Instrument::Gauge,
+    unit: "{consumer}",
+    attributes: &["healthcheck.name", "messaging.system", "messaging.destination.name"],
+    help: "Number of consumers of the queue",
+};
+
+static DEFINITIONS: [&Definition; 2] = [&QUEUE_MESSAGES, &QUEUE_CONSUMERS];
+
+/// See the module.
+pub(super) struct Amqp;
+
+struct AmqpCheck {
+    settings: Settings,
+}
+
+impl Check for AmqpCheck {
+    async fn run(&self, run: &Run) -> Outcome {
+        match self.connect(run).await {
+            Ok(wire) => self.ask(run, Connection::new(wire)).await,
+            Err(failed) => failed,
+        }
+    }
+}
+
+impl AmqpCheck {
+    async fn connect(&self, run: &Run) -> Result<Box<dyn Wire>, Outcome> {
+        let stream = net::connect(run, &self.settings.address).await.map_err(|error| {
+            Outcome::failed(reasons::declared(error.reason, failure::REASONS)).because(error)
+        })?;
+        let Some(tls) = &self.settings.tls else { return Ok(Box::new(stream)) };
+        match tls.connect(run, stream).await {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(Outcome::failed(failure::of_io(&error)).because(error)),
+        }
+    }
+
+    async fn ask(&self, run: &Run, mut connection: Connection) -> Outcome {
+        let Settings { response, vhost, queue, .. } = &self.settings;
+        let open = run.phase(Phase::Auth, connection.log_in(response.expose(), vhost)).await;
+        if let Err(error) = open {
+            return failure::of(connection.stage(), &error);
+        }
+        run.phase(Phase::Request, async {
+            let answer = match queue {
+                Some(queue) => connection.look(queue).await.map(|depth| measure(queue, depth)),
+                None => Ok(Outcome::pass()),
+            };
+            if matches!(answer, Ok(_) | Err(Failure::ChannelClosed(_))) {
+                // The answer is there, whatever becomes of the good-bye.
+                let _ = timeout_at(net::patience(run), connection.close()).await;
+            }
+            answer.unwrap_or_else(|error| failure::of(connection.stage(), &error))
+        })
+        .await
+    }
+}
+
+fn measure(queue: &str, depth: Depth) -> Outcome {
+    let numbers =
+        [("messages", &QUEUE_MESSAGES, depth.messages), ("consumers", &QUEUE_CONSUMERS, depth.consumers)];
+    numbers.into_iter().fold(Outcome::pass(), |mut outcome, (name, definition, value)| {
+        let value = f64::from(value);
+        outcome.measurements.extend(Name::new(name).ok().map(|name| (name, value)));
+        outcome.number(definition, vec![SYSTEM.to_owned(), queue.to_owned()], value)
+    })
+}
+
+impl Kind for Amqp {
+    fn name(&self) -> &'static str {
+        "amqp"
+    }
+
+    fn about(&self) -> &'static str {
+        "logs in to RabbitMQ and looks at a queue without touching it; measures its messages and consumers"
+    }
+
+    fn example(&self) -> &'static str {
+        "url: amqps://mq.internal/shop\nqueue: jobs\n"
+    }
+
+    fn reasons(&self) -> &'static [Reason] {
+        failure::REASONS
+    }
+
+    fn definitions(&self) -> &'static [&'static Definition] {
+        &DEFINITIONS
+    }
+
+    fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
+        let settings = Settings::read(fields)?;
+        let target = Target {
+            address: Some(settings.address.host.clone()),
+            port: Some(settings.address.port),
+            db_system: None,
+            messaging_system: Some(SYSTEM),
+        };
+        Some(Built { probe: Probe::new(AmqpCheck { settings }), target })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Kind `postgres`: whether a PostgreSQL server lets us in and answers a query, and what numbers the answer holds.
+//!
+//! Costs the server one connection, and one message that holds a whole read-only transaction: the server itself refuses
+//! writes, ends the transaction in time, and sends one row. The query runs as a subquery in it, so a second statement
+//! written by mistake is an error of syntax. One message also works through a connection pooler. A connection that has
+//! answered is ended politely; one whose run is dropped is closed with it.
+//!
+//! Must not know how often it runs, or what its numbers mean. The driver looks the host up again when it connects, because
+//! TLS needs the name; so a name costs two look-ups, of which the first tells DNS trouble from the rest.
+
+use std::net::IpAddr;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgValueRef};
+use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, ValueRef};
+use tokio::net::lookup_host;
+use tokio::time::Instant;
+
+use super::kept::Kept;
+use super::{Built, Check, Kind, Probe, Run, Target, net, reasons, sql};
+use crate::config::{Fields, Secret, SecretUrl};
+use crate::model::{Outcome, Phase, Reason};
+
+pub(super) mod failure;
+mod options;
+
+const DEFAULT_QUERY: &str = "SELECT 1";
+
+/// See the module.
+pub(super) struct Postgres;
+
+struct PostgresCheck {
+    /// Holds the password; the driver's type, so never shown.
+    options: PgConnectOptions,
+    /// The host and port to look up; `None` for an address or a socket.
+    name: Option<(String, u16)>,
+    query: String,
+    kept: Kept<PgConnection>,
+}
+
+impl Check for PostgresCheck {
+    async fn run(&self, run: &Run) -> Outcome {
+        if let Some(mut kept) = self.kept.take() {
+            match self.ask(run, &mut kept).await {
+                // It died while nobody used it, which says nothing about the server.
+                Err(error) if failure::is_lost(&error) => drop(kept),
+                answer => return self.finish(kept, answer).await,
+            }
+        }
+        match self.connect(run).await {
+            Ok(mut connection) => {
+                let answer = self.ask(run, &mut connection).await;
+                self.finish(connection, answer).await
+            }
+            Err(failed) => failed,
+        }
+    }
+}
+
+impl PostgresCheck {
+    async fn connect(&self, run: &Run) -> Result<PgConnection, Outcome> {
+        if let Some((host, port)) = &self.name {
+            let found = run.phase(Phase::Resolve, lookup_host((host.as_str(), *port))).await;
+            if let Err(error) = found {
+                return Err(Outcome::failed(Reason::Dns).because(error));
+            }
+        }
+        let connected = run.phase(Phase::Connect, self.options.connect()).await;
+        connected.map_err(|error| match &error {
+            sqlx::Error::Io(io)
+                if self.options.get_socket().is_some() && reasons::of_io(io) == Reason::NotFound =>
+            {
+                Outcome::failed(Reason::ConnectionRefused)
+                    .message("no server has made the socket")
+                    .because(error)
+            }
+            _ => failure::of(&error),
+        })
+    }
+
+    async fn ask(&self, run: &Run, connection: &mut PgConnection) -> Result<Option<PgRow>, sqlx::Error> {
+        let transaction = transaction(&self.query, run);
+        let asked = sqlx::raw_sql(AssertSqlSafe(transaction)).fetch_optional(connection);
+        run.phase(Phase::Request, asked).await
+    }
+
+    async fn finish(&self, connection: PgConnection, answer: Result<Option<PgRow>, sqlx::Error>) -> Outcome {
+        match answer {
+            Ok(row) => {
+                if let Some(unkept) = self.kept.keep(connection) {
+                    let _ = unkept.close().await;
+                }
+                row.map_or_else(Outcome::pass, |row| measure(&row))
+            }
+            Err(error) => {
+                if matches!(error, sqlx::Error::Database(_)) {
+                    give_up(connection).await;
+                }
+                failure::of(&error)
+            }
+        }
+    }
+}
+
+/// Ends the failed transaction before the connection, so that a pooler may go on with its own.
+async fn give_up(mut connection: PgConnection) {
+    if sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_ok() {
+        let _ = connection.close().await;
+    }
+}
+
+/// The one message of a run. The server gives up shortly before we do, and on a lock before that, to say what it was.
+fn transaction(query: &str, run: &Run) -> String {
+    let left = net::patience(run).saturating_duration_since(Instant::now()).as_millis().max(2);
+    let lock = left - left.div_ceil(10);
+    let query = query.trim().trim_end_matches(';');
+    // The line breaks end a comment at the end of the query.
+    format!(
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {lock};\n\
+         SELECT * FROM (\n{query}\n) AS answer LIMIT 1;\nCOMMIT"
+    )
+}
+
+fn measure(row: &PgRow) -> Outcome {
+    let columns = row.columns().iter().map(|column| {
+        let number = row.try_get_raw(column.ordinal()).ok().and_then(|value| number(&value));
+        (column.name(), number)
+    });
+    sql::measure(Outcome::pass(), columns)
+}
+
+/// Reads a value in text form, which is the form of every answer to a simple query.
+fn number(value: &PgValueRef<'_>) -> Option<f64> {
+    if value.is_null() {
+        return None;
+    }
+    let text = value.as_str().ok()?;
+    match value.type_info().name() {
+        "BOOL" => Some(f64::from(u8::from(text == "t"))),
+        "INT2" | "INT4" | "INT8" | "OID" | "FLOAT4" | "FLOAT8" | "NUMERIC" => text.parse().ok(),
+        _ => None,
+    }
+}
+
+impl Kind for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn about(&self) -> &'static str {
+        "Logs in to PostgreSQL and runs a query in a read-only, time-limited transaction."
+    }
+
+    fn example(&self) -> &'static str {
+        "url: \"postgres://monitor@db.internal/shop\"\n\
+         query: \"select count(*) as open_orders from orders where state = 'open'\"\n"
+    }
+
+    fn reasons(&self) -> &'static [Reason] {
+        failure::REASONS
+    }
+
+    fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
+        let url: Option<SecretUrl> = fields.required(
+            "url",
+            "where the database is: postgres://user@host:port/database, with sslmode, sslrootcert, sslcert and sslkey \
+             as parameters",
+        );
+        let password: Option<Secret> =
+            fields.optional("password", "password, instead of one in the URL or in the file .pgpass");
+        let query: String = fields.or(
+            "query",
+            DEFAULT_QUERY.to_owned(),
+            "one statement that reads; the numbers in the first row of its answer become measurements named as their \
+             columns",
+        );
+        let reuse = fields.or(
+            "reuse",
+            false,
+            "whether to keep the connection from one run to the next instead of a fresh one",
+        );
+        let options =
+            options::read(&url?, password.as_ref()).map_err(|problem| fields.problem("url", problem)).ok()?;
+        Some(PostgresCheck::new(options, query, reuse).built())
+    }
+}
+
+impl PostgresCheck {
+    fn new(options: PgConnectOptions, query: String, reuse: bool) -> Self {
+        let host = options.get_host();
+        let name = options.get_socket().is_none() && host.parse::<IpAddr>().is_err();
+        Self {
+            name: name.then(|| (host.to_owned(), options.get_port())),
+            options,
+            query,
+            kept: Kept::new(reuse),
+        }
+    }
+
+    fn built(self) -> Built {
+        let socket = self.options.get_socket().map(|path| path.display().to_string());
+        let target = Target {
+            port: socket.is_none().then(|| self.options.get_port()),
+            address: socket.or_else(|| Some(self.options.get_host().to_owned())),
+            db_system: Some("postgresql"),
+            messaging_system: None,
+        };
+        Built { probe: Probe::new(self), target }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_query_is_one_statement_inside_a_limited_transaction() {
+        let sql = transaction("select 1 -- all;\n;; ", &Run::new(Duration::from_secs(5)));
+        assert!(sql.starts_with("BEGIN READ ONLY; SET LOCAL statement_timeout = 49"), "{sql}");
+        assert!(sql.ends_with("SELECT * FROM (\nselect 1 -- all;\n\n) AS answer LIMIT 1;\nCOMMIT"), "{sql}");
+        let late = transaction("select 1", &Run::new(Duration::ZERO));
+        assert!(late.contains("statement_timeout = 2; SET LOCAL lock_timeout = 1;"), "{late}");
+    }
+}

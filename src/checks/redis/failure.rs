@@ -1,0 +1,129 @@
+//! Why Redis did not answer, from the driver's errors and the server's error codes.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::checks::reasons;
+use crate::model::{Outcome, Reason};
+
+/// What a run can fail for.
+pub(super) const REASONS: &[Reason] = &[
+    Reason::Dns,
+    Reason::ConnectionRefused,
+    Reason::ConnectionReset,
+    Reason::Unreachable,
+    Reason::Tls,
+    Reason::Auth,
+    Reason::Denied,
+    Reason::NotFound,
+    Reason::PoolExhausted,
+    Reason::Protocol,
+    Reason::UnexpectedBody,
+    Reason::Other,
+];
+
+/// The outcome that an error stands for.
+pub(super) fn of(error: &RedisError) -> Outcome {
+    let by_code = error.code().and_then(|code| of_code(code, error.detail().unwrap_or_default()));
+    let (reason, message) = match (by_code, error.kind()) {
+        (Some(known), _) => known,
+        (None, ErrorKind::AuthenticationFailed) => (Reason::Auth, None),
+        (None, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => (Reason::Protocol, None),
+        // What the driver calls so without an error of the system is an end in the middle.
+        (None, ErrorKind::Io) => (io_of(error).map_or(Reason::ConnectionReset, reasons::of_io), None),
+        (None, _) => (Reason::Other, None),
+    };
+    outcome(reason, message).because(error)
+}
+
+/// The outcome that an error of the connection stands for.
+pub(super) fn of_io(error: &io::Error) -> Outcome {
+    outcome(reasons::of_io(error), None).because(error)
+}
+
+/// The same for a socket of the machine: where there is none, no server runs.
+pub(super) fn of_socket(error: &io::Error) -> Outcome {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            outcome(Reason::ConnectionRefused, Some("no server has made the socket")).because(error)
+        }
+        _ => of_io(error),
+    }
+}
+
+fn outcome(reason: Reason, message: Option<&'static str>) -> Outcome {
+    let outcome = Outcome::failed(reasons::declared(reason, REASONS));
+    match message {
+        Some(message) => outcome.message(message),
+        None => outcome,
+    }
+}
+
+/// The error of the system inside; the driver shares it, so its type is hidden one level deeper.
+fn io_of(error: &RedisError) -> Option<&io::Error> {
+    let source = error.source()?;
+    let shared = source.downcast_ref::<Arc<dyn Error + Send + Sync>>();
+    source.downcast_ref().or_else(|| shared?.downcast_ref())
+}
+
+/// Whether the server refused a command because of who asks.
+pub(super) fn is_denied(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+}
+
+/// The reason that the first word of a server's error stands for, and a sentence where the reason says too little.
+fn of_code(code: &str, detail: &str) -> Option<(Reason, Option<&'static str>)> {
+    Some(match code {
+        "NOAUTH" | "WRONGPASS" => (Reason::Auth, None),
+        "NOPERM" => (Reason::Denied, None),
+        "DENIED" => (Reason::Denied, Some("the server accepts only local connections")),
+        "LOADING" => (Reason::Other, Some("the server is loading its data")),
+        "BUSY" => (Reason::Other, Some("the server is busy with a script")),
+        "MISCONF" => (Reason::Other, Some("the server cannot save its data and refuses to be written to")),
+        "MASTERDOWN" => (Reason::Other, Some("the replica has lost its master")),
+        "CLUSTERDOWN" => (Reason::Other, Some("the cluster is down")),
+        "MOVED" | "ASK" => (Reason::NotFound, Some("a key is on another node of the cluster")),
+        "WRONGTYPE" => (Reason::UnexpectedBody, Some("a key has no length: it is a plain value")),
+        "ERR" if detail.contains("max number of clients") => {
+            (Reason::PoolExhausted, Some("the server has no free connection"))
+        }
+        "ERR" if detail.contains("DB index") => (Reason::NotFound, Some("no such database")),
+        "ERR" if detail.contains("AUTH") => (Reason::Auth, None),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Verdict;
+
+    #[test]
+    fn errors_of_the_system_have_reasons() {
+        let verdict = |kind: io::ErrorKind| of(&RedisError::from(io::Error::from(kind))).verdict;
+        assert_eq!(verdict(io::ErrorKind::ConnectionReset), Verdict::Fail(Reason::ConnectionReset));
+        assert_eq!(verdict(io::ErrorKind::UnexpectedEof), Verdict::Fail(Reason::ConnectionReset));
+        assert_eq!(verdict(io::ErrorKind::InvalidData), Verdict::Fail(Reason::Protocol));
+        let tls = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::DecryptError);
+        assert_eq!(of(&RedisError::from(tls)).verdict, Verdict::Fail(Reason::Tls));
+        let socket = of_socket(&io::ErrorKind::NotFound.into());
+        assert_eq!(socket.verdict, Verdict::Fail(Reason::ConnectionRefused));
+    }
+
+    #[test]
+    fn words_of_the_server_have_reasons() {
+        for (code, detail, reason) in [
+            ("WRONGPASS", "", Some(Reason::Auth)),
+            ("NOPERM", "", Some(Reason::Denied)),
+            ("ERR", "max number of clients reached", Some(Reason::PoolExhausted)),
+            ("ERR", "DB index is out of range", Some(Reason::NotFound)),
+            ("ERR", "unknown command", None),
+            ("NEW", "", None),
+        ] {
+            assert_eq!(of_code(code, detail).map(|(reason, _)| reason), reason, "{code} {detail}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Kind `tcp`: whether something accepts connections, and, if told to, whether it speaks as expected.
+//!
+//! Costs one look-up and one connection a run, and at most 4 KiB of the answer. Knows no protocol and no TLS.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+
+use super::net::{self, Address};
+use super::{Built, Check, Kind, Probe, Run, Target, reasons};
+use crate::config::{Fields, Secret};
+use crate::model::{Outcome, Phase, Reason};
+
+/// The most that is read of an answer.
+const MOST: usize = 4096;
+
+const REASONS: &[Reason] = &[
+    Reason::Dns,
+    Reason::ConnectionRefused,
+    Reason::ConnectionReset,
+    Reason::Unreachable,
+    Reason::Denied,
+    Reason::UnexpectedBody,
+    Reason::Other,
+];
+
+/// See the module.
+pub(super) struct Tcp;
+
+struct TcpCheck {
+    address: Address,
+    send: Option<Secret>,
+    expect: Option<String>,
+}
+
+impl Check for TcpCheck {
+    async fn run(&self, run: &Run) -> Outcome {
+        let mut stream = match net::connect(run, &self.address).await {
+            Ok(stream) => stream,
+            Err(error) => return Outcome::failed(reasons::declared(error.reason, REASONS)).because(error),
+        };
+        if let Some(send) = &self.send
+            && let Err(error) = run.phase(Phase::Request, stream.write_all(send.expose().as_bytes())).await
+        {
+            return failed(&error);
+        }
+        match &self.expect {
+            Some(expect) => self.listen(run, &mut stream, expect).await,
+            None => Outcome::pass(),
+        }
+    }
+}
+
+impl TcpCheck {
+    /// Reads until the answer holds `expect`, or until it is clear that it does not.
+    async fn listen(&self, run: &Run, stream: &mut TcpStream, expect: &str) -> Outcome {
+        let mut answer = Vec::new();
+        let found = run.phase(Phase::Request, read_until(stream, &mut answer, expect.as_bytes()));
+        match timeout_at(net::patience(run), found).await {
+            Ok(Ok(true)) => Outcome::pass(),
+            Ok(Ok(false)) if answer.is_empty() => {
+                Outcome::failed(Reason::ConnectionReset).message("connection closed without an answer")
+            }
+            Ok(Err(error)) => failed(&error),
+            Err(_) if answer.is_empty() => net::out_of_time(run),
+            Ok(Ok(false)) | Err(_) => Outcome::failed(Reason::UnexpectedBody)
+                .message(format!("the answer does not contain {expect:?}")),
+        }
+    }
+}
+
+/// Whether `expect` came before the end of the answer or of what is read of it.
+async fn read_until(stream: &mut TcpStream, answer: &mut Vec<u8>, expect: &[u8]) -> io::Result<bool> {
+    let mut rest = stream.take(MOST as u64);
+    loop {
+        if expect.is_empty() || answer.windows(expect.len()).any(|part| part == expect) {
+            return Ok(true);
+        }
+        if rest.read_buf(answer).await? == 0 {
+            return Ok(false);
+        }
+    }
+}
+
+fn failed(error: &io::Error) -> Outcome {
+    Outcome::failed(reasons::declared(reasons::of_io(error), REASONS)).because(error)
+}
+
+impl Kind for Tcp {
+    fn name(&self) -> &'static str {
+        "tcp"
+    }
+
+    fn about(&self) -> &'static str {
+        "Connects to a TCP port and, if asked to, sends a text and looks for one in the answer."
+    }
+
+    fn example(&self) -> &'static str {
+        "address: mail.internal:25\nexpect: \"220 \"\n"
+    }
+
+    fn reasons(&self) -> &'static [Reason] {
+        REASONS
+    }
+
+    fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
+        let address: Option<String> = fields
+            .required("address", "where to connect to, as host:port; an IPv6 address stands in brackets");
+        let send = fields.optional("send", "text to send once connected");
+        let expect: Option<String> =
+            fields.optional("expect", "text that the first 4 KiB of the answer must contain");
+        if expect.as_ref().is_some_and(|text| text.is_empty() || text.len() > MOST) {
+            fields.problem("expect", format!("a text of 1 to {MOST} bytes"));
+        }
+        let address = Address::parse(&address?).map_err(|problem| fields.problem("address", problem)).ok()?;
+        let target =
+            Target { address: Some(address.host.clone()), port: Some(address.port), ..Target::default() };
+        Some(Built { probe: Probe::new(TcpCheck { address, send, expect }), target })
+    }
+}
+
+#[cfg(test)]
+mod tests;

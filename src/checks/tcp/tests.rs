@@ -1,0 +1,170 @@
+//! The kind against listeners that behave and misbehave.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::model::Verdict;
+
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+fn check(port: u16, send: Option<&str>, expect: Option<&str>) -> TcpCheck {
+    TcpCheck {
+        address: Address { host: "127.0.0.1".to_owned(), port },
+        send: send.map(Secret::new),
+        expect: expect.map(str::to_owned),
+    }
+}
+
+/// Runs the check against `serve`, which gets the one connection.
+async fn against<F: Future>(
+    send: Option<&str>,
+    expect: Option<&str>,
+    timeout: Duration,
+    serve: impl FnOnce(TcpStream) -> F,
+) -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let check = check(listener.local_addr().unwrap().port(), send, expect);
+    let run = Run::new(timeout);
+    let server = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        serve(stream).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        outcome = check.run(&run) => outcome,
+        () = server => unreachable!(),
+    }
+}
+
+fn fails(outcome: &Outcome, reason: Reason) {
+    assert_eq!(outcome.verdict, Verdict::Fail(reason), "{outcome:?}");
+    assert!(reason == Reason::Timeout || REASONS.contains(&reason));
+}
+
+#[tokio::test]
+async fn an_open_port_is_enough() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let outcome = check(listener.local_addr().unwrap().port(), None, None).run(&Run::new(TIMEOUT)).await;
+    assert_eq!(outcome.verdict, Verdict::Pass);
+}
+
+#[tokio::test]
+async fn a_closed_port_refuses() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let outcome = check(port, None, None).run(&Run::new(TIMEOUT)).await;
+    fails(&outcome, Reason::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_banner_may_come_in_pieces() {
+    let outcome = against(None, Some("ESMTP"), TIMEOUT, async |mut stream: TcpStream| {
+        stream.write_all(b"220 mail ES").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stream.write_all(b"MTP ready\r\n").await.unwrap();
+        stream
+    });
+    assert_eq!(outcome.await.verdict, Verdict::Pass);
+}
+
+#[tokio::test]
+async fn what_is_sent_is_answered() {
+    let outcome = against(Some("PING\r\n"), Some("+PONG"), TIMEOUT, async |mut stream: TcpStream| {
+        let mut line = [0; 6];
+        stream.read_exact(&mut line).await.unwrap();
+        assert_eq!(&line, b"PING\r\n");
+        stream.write_all(b"+PONG\r\n").await.unwrap();
+        stream
+    });
+    assert_eq!(outcome.await.verdict, Verdict::Pass);
+}
+
+#[tokio::test]
+async fn another_banner_is_unexpected() {
+    let outcome = against(None, Some("220 "), TIMEOUT, async |mut stream: TcpStream| {
+        stream.write_all(b"421 go away\r\n").await.unwrap();
+    });
+    let outcome = outcome.await;
+    fails(&outcome, Reason::UnexpectedBody);
+    assert_eq!(outcome.message.as_deref(), Some("the answer does not contain \"220 \""));
+}
+
+#[tokio::test]
+async fn another_banner_without_an_end_is_unexpected_too() {
+    let outcome = against(None, Some("220 "), Duration::from_millis(150), async |mut stream: TcpStream| {
+        stream.write_all(b"421 wait\r\n").await.unwrap();
+        std::mem::forget(stream);
+    });
+    fails(&outcome.await, Reason::UnexpectedBody);
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_bounded() {
+    let outcome =
+        against(
+            None,
+            Some("220 "),
+            TIMEOUT,
+            async |mut stream: TcpStream| {
+                while stream.write_all(&[b'x'; 1024]).await.is_ok() {}
+            },
+        );
+    fails(&outcome.await, Reason::UnexpectedBody);
+}
+
+#[tokio::test]
+async fn silence_is_a_timeout() {
+    let outcome = against(None, Some("220 "), Duration::from_millis(150), async |stream: TcpStream| {
+        std::mem::forget(stream);
+    });
+    fails(&outcome.await, Reason::Timeout);
+}
+
+#[tokio::test]
+async fn closing_without_a_word_is_a_reset() {
+    let outcome = against(None, Some("220 "), TIMEOUT, async |stream: TcpStream| {
+        drop(stream);
+    });
+    fails(&outcome.await, Reason::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_dropped_run_closes_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let check = check(listener.local_addr().unwrap().port(), None, Some("220 "));
+    let run = Run::new(TIMEOUT);
+    let accepted = tokio::select! {
+        _ = check.run(&run) => unreachable!(),
+        accepted = async {
+            let accepted = listener.accept().await.unwrap().0;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            accepted
+        } => accepted,
+    };
+    let mut accepted = accepted;
+    let ended = tokio::time::timeout(TIMEOUT, accepted.read(&mut [0; 8])).await;
+    assert_eq!(ended.unwrap().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_unknown_host_is_dns() {
+    let mut check = check(80, None, None);
+    check.address.host = "no-such-host.invalid".to_owned();
+    fails(&check.run(&Run::new(Duration::from_secs(10))).await, Reason::Dns);
+}
+
+#[test]
+fn settings_are_read_and_problems_told() {
+    use crate::config::Document;
+    let build = |yaml: &str| Document::parse("t", yaml, &|_: &str| None).read(|fields| Tcp.build(fields));
+    let (built, _) = build(Tcp.example()).unwrap();
+    let target = built.unwrap().target;
+    assert_eq!((target.address.as_deref(), target.port), (Some("mail.internal"), Some(25)));
+
+    let problems = build("address: mail.internal\nsend: hush\nexpect: \"\"\n").err().unwrap().to_string();
+    assert!(problems.contains("write it as host:port"), "{problems}");
+    assert!(problems.contains("a text of 1 to 4096 bytes"), "{problems}");
+    assert!(!problems.contains("hush"), "{problems}");
+}

@@ -1,0 +1,178 @@
+//! The command line: arguments to configuration to action to exit code. Flags are named as other exporters name theirs.
+
+mod check;
+mod config;
+mod healthcheck;
+mod output;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::agent::{self, LogFormat, LogLevel, Plan};
+use crate::config::{Document, Records, Word};
+use crate::telemetry;
+
+use output::complain;
+
+/// The file that is read when there is one and none is named.
+const DEFAULT_FILE: &str = "vitalsign.yaml";
+
+/// Checks what a service depends on; serves its health and metrics.
+#[derive(Parser, Debug)]
+#[command(name = "vitalsign", version, about, max_term_width = 100)]
+struct Command {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Args, Debug)]
+struct Options {
+    /// Configuration file [default: vitalsign.yaml where there is one, else this machine and what DATABASE_URL,
+    /// REDIS_URL and AMQP_URL name]
+    #[arg(long = "config.file", value_name = "FILE", global = true)]
+    config_file: Option<PathBuf>,
+    /// Address to listen on; may be given several times [default: what the configuration says, else :10464]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", global = true)]
+    listen: Vec<String>,
+    /// How much to log [default: what the configuration says, else info]
+    #[arg(long = "log.level", value_name = "LEVEL", global = true)]
+    log_level: Option<LogLevel>,
+    /// How log lines look [default: what the configuration says, else logfmt]
+    #[arg(long = "log.format", value_name = "FORMAT", global = true)]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// Run the agent until SIGTERM or SIGINT; a second one ends it at once (the default)
+    Run,
+    /// Run checks once and print how they stand; exit code 0 healthy, 1 degraded, 2 unhealthy, 3 unknown
+    Check {
+        /// The checks to run [default: all]
+        names: Vec<String>,
+        /// How to print
+        #[arg(long, value_enum, default_value_t = CheckFormat::Table)]
+        format: CheckFormat,
+    },
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigAction),
+    /// Ask a health endpoint and exit 0 on 200, else 1: for containers without curl
+    Healthcheck {
+        /// The endpoint
+        #[arg(default_value = "http://127.0.0.1:10464/health/live")]
+        url: String,
+        /// How many seconds to wait for the answer
+        #[arg(long, default_value_t = 5)]
+        timeout: u16,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CheckFormat {
+    /// For people
+    Table,
+    /// For programs: what /health answers
+    Json,
+}
+
+#[derive(Subcommand, Debug)]
+enum ConfigAction {
+    /// Say every problem of the configuration, with its place
+    Check,
+    /// Print every setting in effect and where it comes from, secrets hidden
+    Show,
+    /// Print a configuration with every kind of check
+    Example,
+}
+
+impl ValueEnum for LogLevel {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(self.word().into())
+    }
+}
+
+impl ValueEnum for LogFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(self.word().into())
+    }
+}
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    telemetry::hide_panic_messages();
+    let Command { options, action } = Command::parse();
+    match action.unwrap_or(Action::Run) {
+        Action::Run => run::run(&options),
+        Action::Check { names, format } => check::check(&options, &names, format),
+        Action::Config(ConfigAction::Check) => config::check(&options),
+        Action::Config(ConfigAction::Show) => config::show(&options),
+        Action::Config(ConfigAction::Example) => config::example(),
+        Action::Healthcheck { url, timeout } => healthcheck::healthcheck(&url, timeout),
+    }
+}
+
+impl Options {
+    /// Reads the configuration that these options lead to; says what is wrong with it where it cannot be used.
+    fn plan(&self) -> Option<(Plan, Records)> {
+        let document = self.document()?;
+        let (mut plan, records) = Plan::read(document).map_err(|problems| complain(&problems)).ok()?;
+        if !self.listen.is_empty() {
+            plan.listen.clear();
+        }
+        for text in &self.listen {
+            let Some(address) = crate::config::listen_address(text) else {
+                complain(&format!(
+                    "--web.listen-address: {text:?} is no address: write :10464 or 127.0.0.1:10464"
+                ));
+                return None;
+            };
+            plan.listen.push(address);
+        }
+        if plan.listen.is_empty() {
+            plan.listen.extend(crate::config::listen_address(agent::DEFAULT_LISTEN));
+        }
+        plan.log_level = self.log_level.unwrap_or(plan.log_level);
+        plan.log_format = self.log_format.unwrap_or(plan.log_format);
+        Some((plan, records))
+    }
+
+    fn document(&self) -> Option<Document> {
+        let default = PathBuf::from(DEFAULT_FILE);
+        let file = self.config_file.clone().or_else(|| default.exists().then_some(default));
+        let Some(file) = file else {
+            let (text, not_checked) = agent::from_environment(&environment);
+            for message in not_checked {
+                complain(&message);
+            }
+            return Some(Document::parse("environment", text, &environment));
+        };
+        match std::fs::read(&file) {
+            Ok(text) => Some(Document::parse(&file.to_string_lossy(), text, &environment)),
+            Err(error) => {
+                complain(&format!("{}: cannot be read: {error}", file.display()));
+                None
+            }
+        }
+    }
+}
+
+/// The environment of this process. The one place that reads it.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

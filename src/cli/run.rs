@@ -1,0 +1,86 @@
+//! `run`: the agent until a signal. The first one stops it in order, a second one ends it at once.
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::error;
+use tracing::level_filters::LevelFilter;
+
+use crate::agent::{Agent, LogFormat, LogLevel};
+use crate::metrics::Store;
+use crate::telemetry;
+
+use super::Options;
+use super::output::complain;
+
+pub(super) fn run(options: &Options) -> ExitCode {
+    let Some((plan, _)) = options.plan() else { return ExitCode::FAILURE };
+    let store = Store::new();
+    if let Err(error) = telemetry::init(level(plan.log_level), lines(plan.log_format), &store) {
+        complain(&format!("cannot log: {error}"));
+        return ExitCode::FAILURE;
+    }
+    // The names that the client libraries of Prometheus have for a process; an embedding program may have its own.
+    #[cfg(feature = "prometheus-interop")]
+    if let Err(error) = store.join(&crate::metrics::process_registry()) {
+        error!(%error, "cannot start a thread");
+        return ExitCode::FAILURE;
+    }
+    // Signals are waited for apart from everything that may get stuck.
+    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = waiting.map_err(|error| error.to_string()).and_then(|waiting| {
+        let agent = Agent::start(plan, &store).map_err(|error| error.to_string())?;
+        waiting.block_on(until_signal(agent))
+    });
+    match ended {
+        Ok(code) => code,
+        Err(message) => {
+            error!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn until_signal(mut agent: Agent) -> Result<ExitCode, String> {
+    let listen = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let failed = tokio::select! {
+        () = either(&mut terminate, &mut interrupt) => None,
+        ended = agent.ended_early() => Some(ended),
+    };
+    if let Some(ended) = &failed {
+        error!("{ended}");
+    }
+    tokio::select! {
+        () = agent.stop() => {}
+        () = either(&mut terminate, &mut interrupt) => {
+            error!("a second signal: ending at once");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(if failed.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+pub(super) const fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+pub(super) const fn lines(format: LogFormat) -> telemetry::Format {
+    match format {
+        LogFormat::Logfmt => telemetry::Format::Logfmt,
+        LogFormat::Json => telemetry::Format::Json,
+    }
+}

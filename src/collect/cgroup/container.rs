@@ -1,0 +1,95 @@
+//! What checks need of the container: how much it uses of what it may use. Plain numbers, a few small reads each.
+
+use std::io;
+
+use tokio::time::Instant;
+
+use super::own::Own;
+use crate::collect::Root;
+use crate::collect::cpu::SHORTEST;
+
+/// Reads the limits of this process' control group and what the group uses of them.
+#[derive(Debug)]
+pub(crate) struct Container {
+    own: Own,
+    /// The reading before: when, and the processor time in seconds.
+    previous: Option<(Instant, f64)>,
+    usage: Option<f64>,
+}
+
+/// A limit on memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ContainerMemory {
+    pub(crate) limit: u64,
+    /// What is in use and not page cache that goes first.
+    pub(crate) working_set: u64,
+}
+
+impl ContainerMemory {
+    /// The share of the limit that is in use.
+    pub(crate) fn usage(&self) -> f64 {
+        if self.limit == 0 { 1.0 } else { self.working_set as f64 / self.limit as f64 }
+    }
+}
+
+/// A limit on processor time, as a number of processors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ContainerCpu {
+    pub(crate) limit: f64,
+    /// The share of it, 0 to 1, that was used since the reading before; `None` for the first.
+    pub(crate) usage: Option<f64>,
+}
+
+impl Default for Container {
+    fn default() -> Self {
+        Self::new(&Root::default())
+    }
+}
+
+impl Container {
+    pub(crate) fn new(root: &Root) -> Self {
+        Self { own: Own::new(root), previous: None, usage: None }
+    }
+
+    /// The memory, where there is a limit that can be reached.
+    pub(crate) fn memory(&mut self) -> io::Result<Option<ContainerMemory>> {
+        let memory = &mut self.own.files()?.memory;
+        let stat = memory.stat()?;
+        let Some(limit) = memory.limit(&stat)? else { return Ok(None) };
+        let working_set = memory.usage()?.zip(stat.inactive_file);
+        Ok(working_set
+            .map(|(usage, inactive)| ContainerMemory { limit, working_set: usage.saturating_sub(inactive) }))
+    }
+
+    /// The processors, where there is a limit that can be reached: one below what the machine has. Asked again within
+    /// a second, it repeats its last usage.
+    pub(crate) fn cpu(&mut self, now: Instant) -> io::Result<Option<ContainerCpu>> {
+        let files = self.own.files()?;
+        let processors = files.processors.unwrap_or(u64::MAX) as f64;
+        let limit = files.cpu.limit()?.filter(|limit| *limit < processors);
+        let Some((limit, (user, system))) = limit.zip(files.cpu.stat()?.times) else {
+            self.previous = None;
+            return Ok(None);
+        };
+        Ok(Some(ContainerCpu { limit, usage: self.take(now, user + system, limit) }))
+    }
+
+    fn take(&mut self, now: Instant, time: f64, limit: f64) -> Option<f64> {
+        let Some((before, earlier)) = self.previous else {
+            self.previous = Some((now, time));
+            self.usage = None;
+            return None;
+        };
+        let passed = now.duration_since(before);
+        let early = passed < SHORTEST && self.usage.is_some();
+        if !early && !passed.is_zero() {
+            // Another group starts to count anew; and a burst may exceed the limit for a while.
+            self.usage = Some(((time - earlier) / (passed.as_secs_f64() * limit)).clamp(0.0, 1.0));
+            self.previous = Some((now, time));
+        }
+        self.usage
+    }
+}
+
+#[cfg(test)]
+mod tests;

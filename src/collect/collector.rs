@@ -1,0 +1,48 @@
+//! What a collector is, and what is to be known of one before it is made.
+
+use std::time::Duration;
+
+use crate::config::Fields;
+use crate::model::Definition;
+
+use super::{Root, Sheet};
+
+/// A collector as documents, configuration and the catalogue of metrics know it.
+pub(crate) trait Source: Sync {
+    /// The label `collector.name`, and the word in the configuration.
+    fn name(&self) -> &'static str;
+
+    /// One sentence: what it reads.
+    fn about(&self) -> &'static str;
+
+    /// Whether it runs unless the configuration says otherwise.
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    /// The metrics that it fills.
+    fn definitions(&self) -> &'static [&'static Definition];
+
+    /// Reads the settings that it has beside `enabled`, and makes the collector. Opens nothing yet; `None` where a
+    /// setting is wrong, which `fields` has noted.
+    fn build(&self, root: &Root, fields: &mut Fields<'_>) -> Option<Box<dyn Collector>>;
+}
+
+/// Reads local numbers and fills them into its sheet.
+pub(crate) trait Collector: Send {
+    /// The label `collector.name`: that of its source.
+    fn name(&self) -> &'static str;
+
+    /// How long its numbers stand before they are read again.
+    fn period(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    /// Reads once. What is not set in this call is gone from the page; what could not be read is noted with
+    /// [`Sheet::fail`]; what does not exist here is simply not set.
+    fn collect(&mut self, sheet: &mut Sheet);
+}
+
+/// Collectors, ready to be run: what a plan has of them. None unless a configuration was read.
+#[derive(Default)]
+pub struct Collectors(pub(crate) Vec<Box<dyn Collector>>);

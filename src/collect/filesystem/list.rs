@@ -1,0 +1,121 @@
+//! The list of mounts that are shown, taken apart again only when it has changed.
+//!
+//! With a root other than `/`, a folder in which a container has its host, the host's mounts are those of its first
+//! process; where that may not be read, they are what this process has mounted under the folder. Each is asked under
+//! the folder and shown as it is called within it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::asker::Key;
+use super::mountinfo::{self, Mount};
+use super::selection::{self, Selection};
+use crate::collect::{KernelFile, Root};
+
+/// The list and where it comes from.
+pub(super) struct List {
+    root: Root,
+    /// The first one that can be read is taken.
+    files: Vec<(KernelFile, Seen)>,
+    selection: Selection,
+    /// As it was read last.
+    content: Option<Vec<u8>>,
+    pub(super) mounts: Vec<Listed>,
+    /// How many lines were none.
+    pub(super) malformed: usize,
+}
+
+/// How a file writes its mount points.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    /// With the folder of the root in front, as this process sees them.
+    FromHere,
+    /// As they are called under the root.
+    FromWithin,
+}
+
+/// A mount that is shown.
+pub(super) struct Listed {
+    pub(super) key: Key,
+    /// Where it is asked.
+    pub(super) path: PathBuf,
+    pub(super) mountpoint: String,
+    pub(super) device: String,
+    pub(super) kind: String,
+    pub(super) mode: &'static str,
+}
+
+impl List {
+    pub(super) fn new(root: &Root, selection: Selection) -> Self {
+        let own = ("proc/self/mountinfo", Seen::FromHere);
+        let files =
+            if is_whole(root) { vec![own] } else { vec![("proc/1/mountinfo", Seen::FromWithin), own] };
+        Self {
+            root: root.clone(),
+            files: files.into_iter().map(|(path, seen)| (root.file(path), seen)).collect(),
+            selection,
+            content: None,
+            mounts: Vec::new(),
+            malformed: 0,
+        }
+    }
+
+    /// Brings the list up to date. Gives whether there is one on this system, and whether it has changed.
+    pub(super) fn update(&mut self) -> io::Result<(bool, bool)> {
+        let mut found = Err(io::ErrorKind::NotFound.into());
+        for (file, seen) in &mut self.files {
+            found = file.read().map(|content| (content, *seen));
+            if found.is_ok() {
+                break;
+            }
+        }
+        let (content, seen) = match found {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((false, false)),
+            Err(error) => return Err(error),
+        };
+        let changed = self.content.as_deref() != Some(content);
+        if changed {
+            let (mounts, malformed) = mountinfo::parse(content);
+            self.content = Some(content.to_vec());
+            // No process is without a single mount.
+            self.malformed = malformed + usize::from(mounts.is_empty() && malformed == 0);
+            let mounts = match seen {
+                Seen::FromHere => from_within(&self.root, mounts),
+                Seen::FromWithin => mounts,
+            };
+            let mounts = self.selection.choose(mounts).into_iter();
+            self.mounts = mounts.map(|mount| Listed::new(&self.root, mount)).collect();
+        }
+        Ok((true, changed))
+    }
+}
+
+impl Listed {
+    fn new(root: &Root, mount: Mount) -> Self {
+        let within = mount.path.strip_prefix("/").unwrap_or(&mount.path);
+        Self {
+            path: if is_whole(root) { mount.path.clone() } else { root.join(within) },
+            mountpoint: selection::label(&mount.path),
+            device: mount.source,
+            kind: mount.kind,
+            mode: if mount.read_only { "ro" } else { "rw" },
+            key: (mount.id, mount.path),
+        }
+    }
+}
+
+fn is_whole(root: &Root) -> bool {
+    root.join("") == Path::new("/")
+}
+
+/// The mounts under `root` as they are called within it. Where none is there, `root` is no other machine's root but a
+/// folder with a list, which is right as it is.
+fn from_within(root: &Root, mounts: Vec<Mount>) -> Vec<Mount> {
+    let folder = root.join("");
+    let within = |mount: &Mount| Some(Path::new("/").join(mount.path.strip_prefix(&folder).ok()?));
+    if !mounts.iter().any(|mount| within(mount).is_some()) {
+        return mounts;
+    }
+    mounts.into_iter().filter_map(|mount| Some(Mount { path: within(&mount)?, ..mount })).collect()
+}

@@ -1,0 +1,116 @@
+//! Files of `/proc` and `/sys`, opened once and read again in place: opening costs more than reading.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// The folder under which `/proc` and `/sys` are looked for: `/`, or where a container has the host's.
+#[derive(Clone, Debug)]
+pub(crate) struct Root(PathBuf);
+
+impl Default for Root {
+    fn default() -> Self {
+        Self(PathBuf::from("/"))
+    }
+}
+
+impl Root {
+    /// Files under `path`.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// `path`, which has no leading slash, under the root.
+    pub(crate) fn join(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.0.join(path)
+    }
+
+    /// The file at `path`, which has no leading slash, under the root; not opened yet.
+    pub(crate) fn file(&self, path: impl AsRef<Path>) -> KernelFile {
+        KernelFile::new(self.join(path))
+    }
+}
+
+/// A file that the kernel makes up when it is read.
+#[derive(Debug)]
+pub(crate) struct KernelFile {
+    path: PathBuf,
+    open: Option<File>,
+    content: Vec<u8>,
+}
+
+impl KernelFile {
+    /// The most that is read of one file; a longer one is an error, not a part of itself.
+    const MOST: usize = 8 * 1024 * 1024;
+
+    /// The file at `path`; not opened yet.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), open: None, content: Vec::new() }
+    }
+
+    /// Its content now.
+    ///
+    /// # Errors
+    /// What opening and reading give; the file is opened anew the next time then.
+    pub(crate) fn read(&mut self) -> io::Result<&[u8]> {
+        let file = match self.open.take() {
+            Some(file) => file,
+            None => File::open(&self.path)?,
+        };
+        if self.content.is_empty() {
+            self.content.resize(4096, 0);
+        }
+        let mut length = 0;
+        loop {
+            if length == self.content.len() {
+                if length >= Self::MOST {
+                    return Err(io::Error::new(
+                        io::ErrorKind::FileTooLarge,
+                        "longer than any file of the kernel",
+                    ));
+                }
+                self.content.resize(length * 2, 0);
+            }
+            let rest = self.content.get_mut(length..).unwrap_or_default();
+            match file.read_at(rest, length as u64) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.open = Some(file);
+        Ok(self.content.get(..length).unwrap_or_default())
+    }
+
+    /// Its content now, as text.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and [`InvalidData`](io::ErrorKind::InvalidData) where it is no text.
+    pub(crate) fn text(&mut self) -> io::Result<&str> {
+        let content = self.read()?;
+        std::str::from_utf8(content).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a text"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_is_there_now_however_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        let mut file = root.file("proc/stat");
+        assert_eq!(file.read().unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::create_dir(folder.path().join("proc")).unwrap();
+        for content in ["short".to_owned(), "x".repeat(10_000), String::new(), "ü".to_owned()] {
+            std::fs::write(root.join("proc/stat"), &content).unwrap();
+            assert_eq!(file.text().unwrap(), content);
+        }
+        std::fs::write(root.join("proc/stat"), [0xff, 0xfe]).unwrap();
+        assert_eq!(file.text().unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(file.read().unwrap(), [0xff, 0xfe]);
+    }
+}

@@ -1,0 +1,140 @@
+//! Collectors that hang, fail, panic and lose what they had.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::metrics::render;
+
+static VALUE: Definition = Definition {
+    name: "test.value",
+    instrument: Instrument::Counter,
+    unit: "",
+    attributes: &["collector.name", "part"],
+    help: "A value",
+};
+
+/// Does what the next message says; answers nothing while it waits for one.
+struct Told {
+    name: &'static str,
+    orders: Receiver<Order>,
+    value: f64,
+}
+
+enum Order {
+    Set(&'static [&'static str]),
+    Fail,
+    Panic,
+}
+
+impl Collector for Told {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn period(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn collect(&mut self, sheet: &mut Sheet) {
+        self.value += 1.0;
+        match self.orders.recv() {
+            Ok(Order::Set(parts)) => {
+                for part in parts {
+                    sheet.set(&VALUE, &[self.name, part], self.value);
+                }
+            }
+            Ok(Order::Fail) => sheet.fail(Reason::Denied, "not allowed"),
+            Ok(Order::Panic) => panic!("told to"),
+            Err(_) => {}
+        }
+    }
+}
+
+fn told(name: &'static str) -> (Sender<Order>, Box<dyn Collector>) {
+    let (sender, orders) = channel();
+    (sender, Box::new(Told { name, orders, value: 0.0 }))
+}
+
+/// For tests in which nothing hangs, however slow the machine is.
+const PATIENT: Limits =
+    Limits { patience: Duration::from_secs(3600), hangs_after: Duration::from_secs(3600) };
+
+fn page(store: &Store) -> String {
+    let mut page = Vec::new();
+    render(&store.snapshot(), &mut page);
+    String::from_utf8(page).unwrap()
+}
+
+#[test]
+fn shows_what_was_read_and_drops_what_was_not() {
+    let store = Store::new();
+    let (orders, collector) = told("a");
+    let sampler = Sampler::start(&store, vec![collector], PATIENT).unwrap();
+    orders.send(Order::Set(&["x", "y", "z"])).unwrap();
+    sampler.sample();
+    let text = page(&store);
+    assert!(text.contains("test_value_total{collector_name=\"a\",part=\"y\"} 1\n"), "{text}");
+    assert!(text.contains("vitalsign_collector_success{collector_name=\"a\"} 1\n"), "{text}");
+    orders.send(Order::Set(&["z", "x"])).unwrap();
+    sampler.sample();
+    let text = page(&store);
+    assert!(!text.contains("part=\"y\""), "{text}");
+    assert!(text.contains("test_value_total{collector_name=\"a\",part=\"z\"} 2\n"), "{text}");
+}
+
+#[test]
+fn errors_and_panics_are_counted_and_end_nothing() {
+    let store = Store::new();
+    let (orders, collector) = told("a");
+    let sampler = Sampler::start(&store, vec![collector], PATIENT).unwrap();
+    for order in [Order::Fail, Order::Panic, Order::Fail] {
+        orders.send(order).unwrap();
+        sampler.sample();
+        assert!(page(&store).contains("vitalsign_collector_success{collector_name=\"a\"} 0\n"));
+    }
+    let text = page(&store);
+    let errors =
+        |reason| format!("vitalsign_collector_errors_total{{collector_name=\"a\",error_type=\"{reason}\"}}");
+    assert!(text.contains(&format!("{} 2\n", errors("denied"))), "{text}");
+    assert!(text.contains(&format!("{} 1\n", errors("panic"))), "{text}");
+}
+
+#[test]
+fn one_that_hangs_loses_its_numbers_and_delays_nobody() {
+    let store = Store::new();
+    let ((slow_orders, slow), (quick_orders, quick)) = (told("slow"), told("quick"));
+    let limits = Limits { hangs_after: Duration::from_millis(300), ..PATIENT };
+    let sampler = Sampler::start(&store, vec![slow, quick], limits).unwrap();
+    let both = |store: &Store| {
+        let text = page(store);
+        [text.contains("{collector_name=\"slow\",part"), text.contains("{collector_name=\"quick\",part")]
+    };
+    slow_orders.send(Order::Set(&["x"])).unwrap();
+    quick_orders.send(Order::Set(&["x"])).unwrap();
+    sampler.sample();
+    assert_eq!(both(&store), [true, true]);
+
+    quick_orders.send(Order::Set(&["x"])).unwrap();
+    sampler.sample();
+    assert_eq!(both(&store), [false, true], "the slow one hangs");
+    let text = page(&store);
+    assert!(text.contains("vitalsign_collector_overruns_total{collector_name=\"slow\"} 1\n"), "{text}");
+    assert!(text.contains("vitalsign_collector_success{collector_name=\"slow\"} 0\n"), "{text}");
+    for _ in 0..3 {
+        quick_orders.send(Order::Set(&["x"])).unwrap();
+        sampler.sample();
+    }
+    assert!(page(&store).contains("test_value_total{collector_name=\"quick\",part=\"x\"} 5\n"));
+
+    // The first order ends the reading that hangs, each further one is for a reading after it.
+    slow_orders.send(Order::Set(&["x"])).unwrap();
+    for _ in 0..1_000 {
+        quick_orders.send(Order::Set(&["x"])).unwrap();
+        slow_orders.send(Order::Set(&["x"])).unwrap();
+        sampler.sample();
+        if both(&store) == [true, true] {
+            return;
+        }
+    }
+    panic!("the slow one never came back: {}", page(&store));
+}

@@ -1,0 +1,37 @@
+//! Configuration as text: YAML read into a tree that knows where everything stands, values resolved from environment
+//! and files, settings taken from the tree with every problem noted at its place.
+//!
+//! Knows no kind of check and starts nothing. Costs nothing once the agent runs.
+//!
+//! ```text
+//! bytes ─ parse ─► tree ─ interpolate ─► tree ─ fields (setting, units, secret, policy) ─► values
+//!           └──────────────── problems ◄──────────────┴──► records: show, documents, schema
+//! ```
+
+mod collections;
+mod document;
+mod fields;
+mod interpolate;
+mod node;
+mod parse;
+mod policy;
+mod problem;
+mod records;
+mod scalars;
+mod secret;
+mod setting;
+mod shared;
+mod show;
+mod units;
+
+pub use collections::OneOrMany;
+pub use document::{Document, describe};
+pub use fields::Fields;
+pub use node::Node;
+pub use policy::read_policy;
+pub use problem::{Place, Problem, Problems};
+pub use records::{Need, Origin, Record, Recorded, Records, Value};
+pub use scalars::listen_address;
+pub use secret::{Secret, SecretUrl};
+pub use setting::{Reading, Schema, Setting, Word};
+pub use units::Quantity;

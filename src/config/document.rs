@@ -1,0 +1,73 @@
+//! One configuration, from its bytes to what a reader makes of it: parse, resolve references, read, or all problems.
+
+use std::path::PathBuf;
+
+use super::fields::Fields;
+use super::interpolate::{self, Sources};
+use super::node::{Content, Node, Path};
+use super::parse;
+use super::problem::{Place, Problems};
+use super::records::Records;
+use super::secret::Secret;
+use super::shared::Shared;
+
+/// A configuration that has been parsed, with the problems so far.
+pub struct Document {
+    root: Option<Node>,
+    shared: Shared,
+}
+
+impl Document {
+    /// Parses `text` and resolves the references in it through `env`. `file` is the name that problems begin with, and
+    /// relative paths start from its folder. What is wrong shows when the document is [read](Self::read).
+    #[must_use]
+    pub fn parse(file: &str, text: impl AsRef<[u8]>, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let base = std::path::Path::new(file).parent().map_or_else(PathBuf::new, PathBuf::from);
+        let mut problems = Problems::new(file);
+        let mut root = parse::parse(text.as_ref(), &mut problems);
+        if let Some(root) = &mut root {
+            interpolate::resolve(root, &Sources { env, base: base.clone() }, &mut problems);
+        }
+        Self { root, shared: Shared { problems, base, ..Shared::default() } }
+    }
+
+    /// Lets `read` take its settings out of the document; keys that it did not ask for are problems.
+    ///
+    /// # Errors
+    /// All problems, where there is one: the document's own and those that reading it found.
+    pub fn read<R>(self, read: impl FnOnce(&mut Fields<'_>) -> R) -> Result<(R, Records), Problems> {
+        let Self { root, mut shared } = self;
+        let entries = match root.as_ref().map(|root| &root.content) {
+            Some(Content::Mapping(entries)) => entries.as_slice(),
+            _ => return Err(shared.problems),
+        };
+        let mut fields = Fields::new(&mut shared, entries, Place::START, Path::default());
+        let value = read(&mut fields);
+        let all = fields.finish();
+        if shared.problems.is_empty() {
+            Ok((value, Records { all, secrets: longest_first(shared.secrets) }))
+        } else {
+            Err(shared.problems)
+        }
+    }
+}
+
+/// What `read` would take: its settings with their documentation and defaults, no values. `read` runs over an empty
+/// mapping and sees every required setting as absent, so it must take all settings before it gives up on one.
+#[must_use]
+pub fn describe<R>(read: impl FnOnce(&mut Fields<'_>) -> R) -> Records {
+    let mut shared = Shared { describing: true, ..Shared::default() };
+    let mut fields = Fields::new(&mut shared, &[], Place::START, Path::default());
+    let _ = read(&mut fields);
+    Records { all: fields.finish(), secrets: Vec::new() }
+}
+
+fn longest_first(mut secrets: Vec<Secret>) -> Vec<Secret> {
+    secrets.retain(|secret| !secret.expose().is_empty());
+    secrets.sort_by(|a, b| b.expose().len().cmp(&a.expose().len()).then_with(|| a.expose().cmp(b.expose())));
+    secrets.dedup();
+    secrets
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! Takes settings out of one mapping: reading a setting is also what declares it.
+//!
+//! Each call leaves a record (name, shape, documentation, default, value in effect), so that unknown keys, `config show`,
+//! documents and the schema all follow from the code that reads. Knows no setting by name.
+
+mod take;
+
+use super::node::{Content, Entry, Path};
+use super::problem::Place;
+use super::records::{Need, Origin, Record, Recorded};
+use super::setting::{Reading, Setting};
+use super::shared::Shared;
+use crate::model::Name;
+
+/// The settings of one mapping, taken field by field: taking a field is also what declares it.
+///
+/// Take all of them before giving up on one, so that every problem is noted and none counts as unknown:
+///
+/// ```
+/// use vitalsign::config::{Fields, SecretUrl};
+///
+/// fn read(fields: &mut Fields<'_>) -> Option<(SecretUrl, String)> {
+///     let url = fields.required("url", "where the database is");
+///     let query = fields.or("query", "SELECT 1".to_owned(), "what is asked");
+///     Some((url?, query))
+/// }
+/// ```
+pub struct Fields<'a> {
+    shared: &'a mut Shared,
+    entries: &'a [Entry],
+    /// The key of this mapping.
+    place: Place,
+    path: Path,
+    records: Vec<Record>,
+    /// What was taken and could not be read.
+    wrong: Vec<&'static str>,
+}
+
+enum Taken<T> {
+    Absent,
+    Wrong,
+    Value(T),
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(shared: &'a mut Shared, entries: &'a [Entry], place: Place, path: Path) -> Self {
+        Self { shared, entries, place, path, records: Vec::new(), wrong: Vec::new() }
+    }
+
+    /// A setting that must be there; `None` when it is absent or wrong, which is noted.
+    pub fn required<T: Setting>(&mut self, name: &'static str, doc: &'static str) -> Option<T> {
+        match self.take(name, doc, Need::Required) {
+            Taken::Value(value) => Some(value),
+            Taken::Wrong => None,
+            Taken::Absent => {
+                let help = format!("add `{name}: …` ({}): {doc}", T::shape());
+                self.shared.note(self.place, &self.path.key(name), "is missing".to_owned(), Some(help));
+                None
+            }
+        }
+    }
+
+    /// A setting that may be absent; a wrong value is noted and reads as absent.
+    pub fn optional<T: Setting>(&mut self, name: &'static str, doc: &'static str) -> Option<T> {
+        match self.take(name, doc, Need::Optional) {
+            Taken::Value(value) => Some(value),
+            Taken::Wrong | Taken::Absent => None,
+        }
+    }
+
+    /// A setting with a default; a wrong value is noted and reads as the default.
+    pub fn or<T: Setting>(&mut self, name: &'static str, default: T, doc: &'static str) -> T {
+        match self.take(name, doc, Need::Default(default.show())) {
+            Taken::Value(value) => value,
+            Taken::Wrong | Taken::Absent => default,
+        }
+    }
+
+    /// Says that what is left in the mapping cannot be judged: it is neither read nor called unknown.
+    pub fn ignore_rest(&mut self) {
+        self.entries = &[];
+    }
+
+    /// A mapping inside this one; an absent one reads as empty.
+    pub fn section<R>(
+        &mut self,
+        name: &'static str,
+        doc: &'static str,
+        read: impl FnOnce(&mut Fields<'_>) -> R,
+    ) -> R {
+        self.open(name, doc, false, read).0
+    }
+
+    /// A mapping inside this one that may be left out as a whole; what it requires is required only where it is there.
+    pub fn optional_section<R>(
+        &mut self,
+        name: &'static str,
+        doc: &'static str,
+        read: impl FnOnce(&mut Fields<'_>) -> R,
+    ) -> Option<R> {
+        let (value, present) = self.open(name, doc, true, read);
+        present.then_some(value)
+    }
+
+    /// A mapping inside this one with any names, each a mapping that `read` reads, in the order of the file. Gives what
+    /// `read` gave for each name.
+    pub fn entries<R>(
+        &mut self,
+        name: &'static str,
+        doc: &'static str,
+        mut read: impl FnMut(&str, &mut Fields<'_>) -> R,
+    ) -> Vec<(String, R)> {
+        let path = self.path.key(name);
+        let entries = self.mapping(name).map_or(&[][..], |(entries, _)| entries);
+        let (mut values, mut records) = (Vec::new(), Vec::new());
+        let mut one = |shared: &mut Shared, key: &str, entries: &[Entry], place: Place| {
+            let mut fields = Fields::new(shared, entries, place, path.key(key));
+            let value = read(key, &mut fields);
+            let content = Recorded::Section { optional: false, present: true, fields: fields.finish() };
+            records.push(Record { name: key.to_owned(), doc: "", content });
+            value
+        };
+        if self.shared.describing {
+            one(self.shared, "<name>", &[], Place::START);
+        }
+        for Entry { key, place, value } in entries {
+            let path = self.path.key(name).key(key);
+            match &value.content {
+                Content::Mapping(entries) => {
+                    values.push((key.clone(), one(self.shared, key, entries, *place)));
+                }
+                Content::Null => self.shared.note(*place, &path, NO_VALUE.to_owned(), None),
+                _ => Reading { shared: self.shared, path }.expected(value, "a mapping"),
+            }
+        }
+        self.record(name, doc, Recorded::Entries(records));
+        values
+    }
+
+    /// Whether the mapping has `name`.
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The text of `name`, without taking it: for what follows from a setting before its reader comes to it.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.find(name)?.value.text()
+    }
+
+    /// Whether `name` was taken and could not be read, so that what stands in for it says nothing about the file.
+    #[must_use]
+    pub fn is_wrong(&self, name: &str) -> bool {
+        self.wrong.contains(&name)
+    }
+
+    /// Every key of the mapping, in the order of the file.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.key.as_str())
+    }
+
+    /// Whether this only lists which settings there are: nothing is set, and the value is thrown away.
+    #[must_use]
+    pub fn describing(&self) -> bool {
+        self.shared.describing
+    }
+
+    /// The value of `name` as a message may repeat it: the default, or what stands in the file as it is. `None` for
+    /// secrets and for what came out of the environment or a file, for what is wrong, and before `name` was taken.
+    #[must_use]
+    pub fn shown(&self, name: &str) -> Option<&str> {
+        let value = self.records.iter().find(|record| record.name == name)?.value()?;
+        let public = match &value.origin {
+            Origin::Absent => true,
+            Origin::Line(_, references) => references.is_empty(),
+            Origin::FileAt(_) => false,
+        };
+        value.shown.as_deref().filter(|_| public && !value.secret && !self.is_wrong(name))
+    }
+
+    /// Notes a problem with `name` at its place.
+    pub fn problem(&mut self, name: &str, message: impl Into<String>) {
+        self.problem_with_help(name, message, None);
+    }
+
+    /// The same, with a hint.
+    pub fn problem_with_help(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
+        let twin = format!("{name}_file");
+        let (name, place) = match (self.find(name), self.find(&twin)) {
+            (Some(entry), _) => (name, entry.at()),
+            (None, Some(entry)) => (twin.as_str(), entry.at()),
+            (None, None) => (name, self.place),
+        };
+        self.shared.note(place, &self.path.key(name), message.into(), help);
+    }
+
+    /// Notes a problem with this mapping as a whole, at its key.
+    pub fn problem_here(&mut self, message: impl Into<String>) {
+        self.shared.note(self.place, &self.path, message.into(), None);
+    }
+
+    /// `key`, the key of this mapping, as a name; `None` where it cannot be one, which is noted at the key.
+    pub fn name(&mut self, key: &str) -> Option<Name> {
+        Name::new(key).map_err(|error| self.problem_here(error.to_string())).ok()
+    }
+}
+
+const NO_VALUE: &str = "has no value; give one or remove the key";
+
+impl<T> Taken<T> {
+    fn into_value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+}

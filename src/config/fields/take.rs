@@ -1,0 +1,156 @@
+//! The half of [`Fields`] that nobody else calls: finding, reading, recording, and what is left over at the end.
+
+use super::{Fields, NO_VALUE, Taken};
+use crate::config::interpolate::read_file;
+use crate::config::node::{Content, Entry, Node, Scalar, quoted};
+use crate::config::problem::{Place, listed, nearest};
+use crate::config::records::{Need, Origin, Record, Recorded, Value};
+use crate::config::secret::Secret;
+use crate::config::setting::{Reading, Setting};
+
+/// How many keys a message may list.
+const FEW: usize = 12;
+
+impl<'a> Fields<'a> {
+    /// Ends the mapping: whatever nobody asked for is a problem.
+    pub(in crate::config) fn finish(self) -> Vec<Record> {
+        let twins =
+            |record: &Record| record.value().filter(|v| v.twin).map(|_| format!("{}_file", record.name));
+        let twins: Vec<String> = self.records.iter().filter_map(twins).collect();
+        let declared =
+            || self.records.iter().map(|record| record.name.as_str()).chain(twins.iter().map(String::as_str));
+        for entry in self.entries {
+            if declared().any(|name| name == entry.key) {
+                continue;
+            }
+            let help = match nearest(&entry.key, declared()) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None if self.records.is_empty() => "no keys are known here".to_owned(),
+                None if self.records.len() <= FEW => {
+                    format!("known here: {}", listed(self.records.iter().map(|record| record.name.as_str())))
+                }
+                None => "`vitalsign config example` shows the keys that are known".to_owned(),
+            };
+            self.shared.note(entry.place, &self.path.key(&entry.key), "unknown key".to_owned(), Some(help));
+        }
+        self.records
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&'a Entry> {
+        self.entries.iter().find(|entry| entry.key == name)
+    }
+
+    pub(super) fn record(&mut self, name: &'static str, doc: &'static str, content: Recorded) {
+        if !self.records.iter().any(|record| record.name == name) {
+            self.records.push(Record { name: name.to_owned(), doc, content });
+        }
+    }
+
+    pub(super) fn take<T: Setting>(&mut self, name: &'static str, doc: &'static str, need: Need) -> Taken<T> {
+        let entry = self.find(name);
+        let twin = if T::TWIN { self.find(&format!("{name}_file")) } else { None };
+        let (taken, origin) = match (entry, twin) {
+            (None, None) => (Taken::<T>::Absent, Origin::Absent),
+            (Some(entry), None) => {
+                let origin = Origin::Line(entry.value.place.line, entry.value.references());
+                (self.read_at(&entry.key, entry.place, &entry.value), origin)
+            }
+            (None, Some(twin)) => (self.read_twin(twin), Origin::FileAt(twin.value.place.line)),
+            (Some(_), Some(twin)) => {
+                let message = format!("`{name}` is given too; keep one of the two");
+                self.shared.note(twin.place, &self.path.key(&twin.key), message, None);
+                (Taken::Wrong, Origin::Line(twin.place.line, Vec::new()))
+            }
+        };
+        if matches!(taken, Taken::Wrong) {
+            self.wrong.push(name);
+        }
+        let shown = match (&taken, &need) {
+            (Taken::Value(value), _) => Some(value.show()),
+            (_, Need::Default(default)) => Some(default.clone()),
+            _ => None,
+        };
+        if let Taken::Value(value) = &taken {
+            let secrets = &mut self.shared.secrets;
+            value.secrets(&mut |secret| secrets.push(Secret::new(secret)));
+        }
+        let value = Value {
+            shape: T::shape(),
+            schema: T::schema(),
+            need,
+            secret: T::SECRET,
+            twin: T::TWIN,
+            shown,
+            origin,
+        };
+        self.record(name, doc, Recorded::Value(value));
+        taken
+    }
+
+    fn read_at<T: Setting>(&mut self, key: &str, place: Place, node: &Node) -> Taken<T> {
+        let path = self.path.key(key);
+        if node.content == Content::Null {
+            self.shared.note(place, &path, NO_VALUE.to_owned(), None);
+            return Taken::Wrong;
+        }
+        T::read(node, &mut Reading { shared: self.shared, path }).map_or(Taken::Wrong, Taken::Value)
+    }
+
+    /// Reads the value out of the file that `twin` names.
+    fn read_twin<T: Setting>(&mut self, twin: &Entry) -> Taken<T> {
+        let Some(path) = self.read_at::<String>(&twin.key, twin.place, &twin.value).into_value() else {
+            return Taken::Wrong;
+        };
+        // A path that came out of a variable is named by the variable: it may be the secret itself, put in the wrong place.
+        let shown = match twin.value.references() {
+            references if references.is_empty() => quoted(&path),
+            references => references.concat(),
+        };
+        match read_file(&self.shared.base, &path, &shown) {
+            Ok(text) => {
+                let references = vec![format!("the file {shown}")];
+                let content = Content::Scalar(Scalar { text, quoted: true, references });
+                self.read_at(&twin.key, twin.place, &Node { place: twin.value.place, content })
+            }
+            Err(message) => {
+                self.shared.note(twin.value.place, &self.path.key(&twin.key), message, None);
+                Taken::Wrong
+            }
+        }
+    }
+
+    /// The mapping at `name`; `None` where there is none, which is noted if something else is there.
+    pub(super) fn mapping(&mut self, name: &str) -> Option<(&'a [Entry], Place)> {
+        let Entry { place, value, .. } = self.find(name)?;
+        let path = self.path.key(name);
+        match &value.content {
+            Content::Mapping(entries) => return Some((entries, *place)),
+            Content::Null => self.shared.note(*place, &path, NO_VALUE.to_owned(), None),
+            _ => Reading { shared: self.shared, path }.expected(value, "a mapping"),
+        }
+        None
+    }
+
+    pub(super) fn open<R>(
+        &mut self,
+        name: &'static str,
+        doc: &'static str,
+        optional: bool,
+        read: impl FnOnce(&mut Fields<'_>) -> R,
+    ) -> (R, bool) {
+        let given = self.is_set(name);
+        let mapping = self.mapping(name);
+        let present = mapping.is_some() || (!given && !optional);
+        let before = (self.shared.describing, self.shared.muted);
+        // Something that is not a mapping has been noted; what is missing in it need not be.
+        self.shared.muted |= given && mapping.is_none();
+        self.shared.describing |= !given && optional;
+        let (entries, place) = mapping.unwrap_or((&[], self.place));
+        let mut fields = Fields::new(self.shared, entries, place, self.path.key(name));
+        let value = read(&mut fields);
+        let fields = fields.finish();
+        (self.shared.describing, self.shared.muted) = before;
+        self.record(name, doc, Recorded::Section { optional, present, fields });
+        (value, present)
+    }
+}

@@ -1,0 +1,194 @@
+//! What is wrong with a configuration and where: collected, so that one look shows everything, sorted by place.
+//!
+//! Knows nothing of YAML or settings. The texts are lower-case fragments that say what to do, and never hold a value
+//! that came out of the environment or a file.
+
+use std::fmt;
+
+/// Where something stands in the text: line and column, both counted from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Place {
+    /// Where a text begins.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+/// One thing that is wrong. Ordered by place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// The setting: `checks.orders_db.timeout`; empty for the text as a whole.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it, where the message does not say so.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.line, self.column)?;
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "\n  help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Everything that is wrong with one file; prints one problem after the other, each behind the name of the file.
+#[derive(Clone, Debug, Default)]
+pub struct Problems {
+    file: String,
+    found: Vec<Problem>,
+}
+
+impl Problems {
+    /// Nothing wrong with `file` yet.
+    #[must_use]
+    pub fn new(file: impl Into<String>) -> Self {
+        Self { file: file.into(), found: Vec::new() }
+    }
+
+    /// Adds `problem` at its place; one that is there already is not added again.
+    pub fn add(&mut self, problem: Problem) {
+        if let Err(at) = self.found.binary_search(&problem) {
+            self.found.insert(at, problem);
+        }
+    }
+
+    /// Adds what is wrong at `place`.
+    pub fn note(
+        &mut self,
+        place: Place,
+        path: impl fmt::Display,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let Place { line, column } = place;
+        self.add(Problem { line, column, path: path.to_string(), message: message.into(), help });
+    }
+
+    /// The name of the file.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// All problems, by place.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.found
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.found.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}:{problem}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The word out of `words` that `written` was probably meant to be.
+///
+/// Case and the choice between `-` and `_` do not count. One edit is always near enough, a longer word may have one
+/// edit for every three of its letters; a word that `written` begins counts as well.
+pub(super) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    const LONGEST: usize = 80; // the comparison needs length × length of memory
+    if written.len() > LONGEST {
+        return None;
+    }
+    let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+    let written = plain(written);
+    let distance = |word: &'w str| {
+        let candidate = plain(word);
+        let edits = strsim::damerau_levenshtein(&written, &candidate);
+        let near = edits <= (candidate.chars().count() / 3).max(1);
+        let begun = written.len() >= 4 && candidate.starts_with(&written);
+        (near || begun).then_some((!near, edits, word))
+    };
+    words.into_iter().filter_map(distance).min().map(|(.., word)| word)
+}
+
+/// `a, b or c`, each in back quotes.
+pub(super) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    let words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    match words.as_slice() {
+        [] => "nothing".to_owned(),
+        [only] => only.clone(),
+        [init @ .., last] => format!("{} or {last}", init.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WORDS: [&str; 5] = ["interval", "timeout", "fail_after", "warn_slower_than", "of"];
+
+    #[test]
+    fn sorts_by_place_and_drops_what_is_said_twice() {
+        let mut problems = Problems::new("v.yaml");
+        problems.note(Place { line: 7, column: 3 }, "b", "second", None);
+        problems.note(Place { line: 2, column: 9 }, "a", "first", Some("do it".to_owned()));
+        problems.note(Place { line: 7, column: 3 }, "b", "second", None);
+        assert_eq!(problems.to_string(), "v.yaml:2:9: a: first\n  help: do it\nv.yaml:7:3: b: second");
+    }
+
+    #[test]
+    fn finds_what_was_meant() {
+        assert_eq!(nearest("timout", WORDS), Some("timeout"));
+        assert_eq!(nearest("Fail-After", WORDS), Some("fail_after"));
+        assert_eq!(nearest("failAfter", WORDS), Some("fail_after"));
+        assert_eq!(nearest("warn_slower", WORDS), Some("warn_slower_than"));
+        assert_eq!(nearest("if", WORDS), Some("of"));
+        assert_eq!(nearest("colour", WORDS), None);
+        assert_eq!(nearest(&"x".repeat(1 << 20), WORDS), None);
+    }
+
+    #[test]
+    fn lists_words() {
+        assert_eq!(listed(["a", "b", "c"]), "`a`, `b` or `c`");
+        assert_eq!(listed(["a"]), "`a`");
+    }
+
+    proptest! {
+        #[test]
+        fn one_edit_is_always_near(word in prop::sample::select(WORDS.to_vec()), at in any::<prop::sample::Index>(),
+                                   letter in any::<char>(), edit in 0..3) {
+            let mut letters: Vec<char> = word.chars().collect();
+            let at = at.index(letters.len());
+            match edit {
+                0 => letters[at] = letter,
+                1 => letters.insert(at, letter),
+                _ => { letters.remove(at); }
+            }
+            let written: String = letters.into_iter().collect();
+            prop_assert!(nearest(&written, WORDS).is_some(), "{written:?}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What all mappings of one configuration share while it is read.
+
+use std::path::PathBuf;
+
+use super::node::Path;
+use super::problem::{Place, Problem, Problems};
+use super::secret::Secret;
+
+/// What all mappings of one configuration share.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) problems: Problems,
+    pub(super) secrets: Vec<Secret>,
+    /// The folder that relative paths start from.
+    pub(super) base: PathBuf,
+    /// Only declaring: nothing is there to be read, and problems do not count.
+    pub(super) describing: bool,
+    /// Problems do not count, because what is read stands for something else that has been noted.
+    pub(super) muted: bool,
+}
+
+impl Shared {
+    pub(super) fn note(&mut self, place: Place, path: &Path, message: String, help: Option<String>) {
+        if !self.describing && !self.muted {
+            let Place { line, column } = place;
+            self.problems.add(Problem { line, column, path: path.to_string(), message, help });
+        }
+    }
+}

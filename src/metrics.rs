@@ -1,0 +1,31 @@
+//! The metric store and its ways out: series with atomic values, Prometheus names computed from OpenTelemetry ones,
+//! and the text page.
+//!
+//! Recording costs a few atomic operations through a handle; rendering reads an immutable snapshot of which series
+//! exist and allocates nothing. Knows nothing of checks, health or HTTP: whoever fills a metric defines it.
+
+mod bound;
+#[cfg(feature = "prometheus-interop")]
+mod foreign;
+mod gzip;
+mod histogram;
+mod labels;
+mod names;
+mod observers;
+mod page;
+mod series;
+mod snapshot;
+mod store;
+mod text;
+
+pub(crate) use observers::Observe;
+
+#[cfg(feature = "prometheus-interop")]
+pub use foreign::process_registry;
+pub use labels::Labels;
+pub use names::{prometheus_label, prometheus_name, violations};
+pub use page::{Page, Pages, Refresh};
+pub use series::{Counter, Gauge, Histogram};
+pub use snapshot::Snapshot;
+pub use store::{DEFINITIONS, Scope, Store};
+pub use text::{CONTENT_TYPE, render};

@@ -1,0 +1,229 @@
+//! Registries of the crate `prometheus` whose metrics join the page: those of a program that has such metrics already.
+//!
+//! Their collectors are code of others. Each registry is gathered on a thread of its own, which a page waits for a
+//! little: one that panics or hangs costs the page only its own metrics. A family is left out where one of its sample
+//! names is on the page already, because a page with a series twice is refused as a whole, and where it is not a valid
+//! name at all. Writing is left to that crate's own encoder; it costs twenty times what ours does.
+
+mod process;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::{Encoder, Registry, TextEncoder};
+use tracing::warn;
+
+use super::names::prometheus_name;
+use super::series::Counter;
+use super::snapshot::Snapshot;
+use super::store::{SERIES_DROPPED, Store};
+use crate::model::Instrument;
+use crate::supervisor;
+
+pub use process::process_registry;
+
+/// How long a page waits for all registries together; a reader of the page waits for 250 ms.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What joined one store.
+#[derive(Default)]
+pub(super) struct Foreign(Mutex<Inner>);
+
+struct Inner {
+    joined: Vec<Joined>,
+    patience: Duration,
+    /// Our own names, and the snapshot that they are of.
+    ours: (Arc<Snapshot>, HashSet<String>),
+}
+
+/// One registry and the thread that gathers it.
+struct Joined {
+    orders: Sender<()>,
+    /// `None` where a collector panicked.
+    answers: Receiver<Option<Vec<MetricFamily>>>,
+    /// An order was not answered yet.
+    busy: bool,
+    /// It panicked or hung the last time, which was told.
+    failing: bool,
+    /// What was told and counted before: names of families that are left out.
+    refused: HashSet<String>,
+    /// How many series it had when it last answered.
+    series: u64,
+    dropped: Dropped,
+}
+
+struct Dropped {
+    invalid_name: Counter,
+    name_clash: Counter,
+    panic: Counter,
+    timeout: Counter,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self { joined: Vec::new(), patience: PATIENCE, ours: Default::default() }
+    }
+}
+
+impl Foreign {
+    pub(super) fn join(&self, store: &Store, registry: &Registry) -> io::Result<()> {
+        let ((orders, inbox), (outbox, answers)) = (channel::<()>(), channel());
+        let registry = registry.clone();
+        supervisor::thread("vitalsign-join", move || {
+            while inbox.recv().is_ok() {
+                // A collector that panicked is asked again: whether it is fit for that is its author's decision.
+                let gathered = catch_unwind(AssertUnwindSafe(|| registry.gather())).ok();
+                if outbox.send(gathered).is_err() {
+                    return;
+                }
+            }
+        })?;
+        let dropped = |reason| store.counter(&SERIES_DROPPED, &[reason]);
+        let dropped = Dropped {
+            invalid_name: dropped("invalid_name"),
+            name_clash: dropped("name_clash"),
+            panic: dropped("panic"),
+            timeout: dropped("timeout"),
+        };
+        let (busy, failing, refused, series) = (false, false, HashSet::new(), 0);
+        self.0.lock().joined.push(Joined { orders, answers, busy, failing, refused, series, dropped });
+        Ok(())
+    }
+
+    /// Writes what joined at the end of `out`, which holds our own page.
+    pub(super) fn render(&self, snapshot: &Arc<Snapshot>, out: &mut Vec<u8>) {
+        let mut inner = self.0.lock();
+        let Inner { joined, patience, ours } = &mut *inner;
+        if joined.is_empty() {
+            return;
+        }
+        if !Arc::ptr_eq(&ours.0, snapshot) {
+            *ours = (Arc::clone(snapshot), own_names(snapshot));
+        }
+        let until = Instant::now() + *patience;
+        joined.iter_mut().for_each(Joined::order);
+        let mut theirs = HashSet::new();
+        for joined in joined {
+            let families = joined.answer(until);
+            if !joined.failing {
+                joined.series = 0;
+            }
+            for family in families {
+                joined.write(&family, &ours.1, &mut theirs, out);
+            }
+        }
+    }
+}
+
+impl Joined {
+    fn order(&mut self) {
+        // What was gathered for an earlier page is old by now.
+        if self.busy && self.answers.try_recv().is_ok() {
+            self.busy = false;
+        }
+        if !self.busy {
+            self.busy = self.orders.send(()).is_ok();
+        }
+    }
+
+    fn answer(&mut self, until: Instant) -> Vec<MetricFamily> {
+        let answer = self.answers.recv_timeout(until.saturating_duration_since(Instant::now()));
+        self.busy = answer.is_err();
+        let (counter, what) = match answer {
+            Ok(Some(families)) => {
+                self.failing = false;
+                return families;
+            }
+            Ok(None) => (&self.dropped.panic, "panicked"),
+            Err(_) => (&self.dropped.timeout, "does not answer in time"),
+        };
+        counter.add(self.series.max(1));
+        if !self.failing {
+            warn!("a registry that joined the page {what}: its metrics are left out until it is back");
+        }
+        self.failing = true;
+        Vec::new()
+    }
+
+    fn write(
+        &mut self,
+        family: &MetricFamily,
+        ours: &HashSet<String>,
+        theirs: &mut HashSet<String>,
+        out: &mut Vec<u8>,
+    ) {
+        self.series += family.get_metric().len() as u64;
+        let names = sample_names(family.name(), parts(family.get_field_type()));
+        if !is_valid(family) {
+            self.refuse(family, "its name or one of its labels is not one", |dropped| &dropped.invalid_name);
+        } else if names.iter().any(|name| ours.contains(name) || theirs.contains(name)) {
+            self.refuse(family, "another metric has its name", |dropped| &dropped.name_clash);
+        } else {
+            let start = out.len();
+            theirs.extend(names);
+            if TextEncoder::new().encode(std::slice::from_ref(family), out).is_err() {
+                out.truncate(start);
+            }
+            self.refused.remove(family.name());
+        }
+    }
+
+    /// Tells once, and counts once, that a family is left out from now on.
+    fn refuse(&mut self, family: &MetricFamily, why: &str, counter: impl Fn(&Dropped) -> &Counter) {
+        if self.refused.insert(family.name().to_owned()) {
+            warn!(metric = family.name(), "a metric of a registry that joined is left out: {why}");
+            counter(&self.dropped).add(family.get_metric().len() as u64);
+        }
+    }
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} registries", self.0.lock().joined.len())
+    }
+}
+
+/// The name of every sample that our own page can have.
+fn own_names(snapshot: &Snapshot) -> HashSet<String> {
+    let names = |definition: &crate::model::Definition| {
+        let parts = match definition.instrument {
+            Instrument::Histogram(_) => parts(MetricType::HISTOGRAM),
+            _ => &[],
+        };
+        sample_names(&prometheus_name(definition), parts)
+    };
+    snapshot.definitions().flat_map(names).collect()
+}
+
+/// What the samples of a type have behind the name.
+fn parts(kind: MetricType) -> &'static [&'static str] {
+    match kind {
+        MetricType::HISTOGRAM => &["_bucket", "_sum", "_count"],
+        MetricType::SUMMARY => &["_sum", "_count"],
+        _ => &[],
+    }
+}
+
+fn sample_names(name: &str, parts: &[&str]) -> Vec<String> {
+    let whole = [name.to_owned()].into_iter();
+    whole.chain(parts.iter().map(|part| format!("{name}{part}"))).collect()
+}
+
+fn is_valid(family: &MetricFamily) -> bool {
+    let valid = |name: &str, colon: bool| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || (colon && c == ':');
+        name.chars().all(fits) && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let mut labels = family.get_metric().iter().flat_map(prometheus::proto::Metric::get_label);
+    valid(family.name(), true) && labels.all(|label| valid(label.name(), false))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! The rendered page: made once a generation of values, compressed once when the first reader asks for it, shared by
+//! all readers, in buffers that are used again.
+//!
+//! Runs on a worker thread of its own, never on the one that answers requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::gzip;
+use super::store::Store;
+use super::text;
+
+/// How long a page may stand while values change that do not [`Store::touch`], such as those about requests.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// How many buffers are kept for the next page.
+const SPARE: usize = 4;
+
+/// A rendered page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The text.
+    pub text: Bytes,
+    /// The same as one gzip member, once somebody asked for it.
+    pub gzip: Option<Bytes>,
+    generation: u64,
+    made: Instant,
+    expires: Instant,
+}
+
+impl Page {
+    /// Whether the page may still be shown at `now` to a reader who does not wait for a newer one.
+    #[must_use]
+    pub fn is_young(&self, now: Instant) -> bool {
+        now < self.expires && now < self.made + MAX_AGE
+    }
+
+    /// Whether values have not changed since, as [`Store::touch`] tells.
+    #[must_use]
+    pub fn is_newest(&self, store: &Store) -> bool {
+        self.generation == store.generation()
+    }
+}
+
+/// What must be brought up to date right before a page is made, and until when it then stands.
+pub type Refresh = Box<dyn Fn(Instant) -> Option<Instant> + Send + Sync>;
+
+/// Makes pages of a store.
+pub struct Pages {
+    store: Store,
+    refresh: Vec<Refresh>,
+    current: Option<Page>,
+    buffers: Arc<Buffers>,
+}
+
+impl Pages {
+    /// Pages of `store`; each of `refresh` is called before a page is rendered.
+    #[must_use]
+    pub fn new(store: Store, refresh: Vec<Refresh>) -> Self {
+        Self { store, refresh, current: None, buffers: Arc::default() }
+    }
+
+    /// The page as of `now`, with its compressed form if `compressed`. The last one again where nothing changed.
+    pub fn page(&mut self, now: Instant, compressed: bool) -> Page {
+        let generation = self.store.generation();
+        let page = match self.current.take() {
+            Some(page) if page.generation == generation && page.is_young(now) => page,
+            _ => self.render(generation, now),
+        };
+        let page = match (&page.gzip, compressed) {
+            (None, true) => {
+                let gzip = gzip::compress(&page.text, self.buffers.take());
+                Page { gzip: Some(self.buffers.lend(gzip)), ..page }
+            }
+            _ => page,
+        };
+        self.current.insert(page).clone()
+    }
+
+    fn render(&self, generation: u64, now: Instant) -> Page {
+        let expires = self.refresh.iter().filter_map(|refresh| refresh(now)).min();
+        self.store.refresh(now);
+        let mut text = self.buffers.take();
+        let snapshot = self.store.snapshot();
+        text::render(&snapshot, &mut text);
+        #[cfg(feature = "prometheus-interop")]
+        self.store.foreign().render(&snapshot, &mut text);
+        Page {
+            text: self.buffers.lend(text),
+            gzip: None,
+            generation,
+            made: now,
+            expires: expires.unwrap_or(now + MAX_AGE),
+        }
+    }
+}
+
+/// Buffers that come back when the last reader of a page lets go of it.
+#[derive(Debug, Default)]
+struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().pop().unwrap_or_default()
+    }
+
+    fn lend(self: &Arc<Self>, buffer: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { buffer, home: Arc::clone(self) })
+    }
+}
+
+#[derive(Debug)]
+struct Lent {
+    buffer: Vec<u8>,
+    home: Arc<Buffers>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut spare = self.home.0.lock();
+        if spare.len() < SPARE {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Definition, Instrument};
+    use std::io::Read;
+
+    static VALUE: Definition = Definition {
+        name: "value",
+        instrument: Instrument::Gauge,
+        unit: "",
+        attributes: &[],
+        help: "A value",
+    };
+
+    #[test]
+    fn a_page_stands_until_values_change_or_it_expires() {
+        let store = Store::new();
+        let value = store.gauge(&VALUE, &[]);
+        value.set(1.0);
+        let expiry = Duration::from_millis(300);
+        let mut pages = Pages::new(store.clone(), vec![Box::new(move |now| Some(now + expiry))]);
+        let now = Instant::now();
+        let first = pages.page(now, false);
+        value.set(2.0);
+        let again = pages.page(now, true);
+        assert_eq!(first.text, again.text, "nobody said that values changed");
+        let mut unpacked = String::new();
+        flate2::read::GzDecoder::new(&*again.gzip.unwrap()).read_to_string(&mut unpacked).unwrap();
+        assert_eq!(unpacked.as_bytes(), &*first.text);
+        let shows = |page: Page, line: &str| String::from_utf8_lossy(&page.text).contains(line);
+        assert!(shows(pages.page(now + expiry, false), "\nvalue 2\n"), "the page had expired");
+        value.set(3.0);
+        store.touch();
+        assert!(shows(pages.page(now + expiry, false), "\nvalue 3\n"), "values had changed");
+    }
+
+    #[test]
+    fn buffers_come_back() {
+        let store = Store::new();
+        let mut pages = Pages::new(store.clone(), Vec::new());
+        let first = pages.page(Instant::now(), false).text.as_ptr();
+        store.touch();
+        let second = pages.page(Instant::now(), false).text.as_ptr();
+        assert_ne!(first, second, "the first page was still held");
+        store.touch();
+        assert_eq!(pages.page(Instant::now(), false).text.as_ptr(), first);
+    }
+}

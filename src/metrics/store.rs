@@ -1,0 +1,363 @@
+//! The metric store: every series of the process, made once and filled through handles.
+//!
+//! Making or removing a series takes a lock and marks its family; the next snapshot rebuilds only the marked ones.
+//! Filling a series takes no lock. A guard bounds the number of series, because one bad label can fill a Prometheus.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::model::{Definition, Instrument};
+
+use super::histogram::Buckets;
+use super::labels::Labels;
+use super::observers::{Observe, Observers};
+use super::series::{Counter, Gauge, Histogram, Series, Value};
+use super::snapshot::{Family, Shape, Snapshot};
+
+/// How many series a store holds unless told otherwise; a histogram counts for one.
+const DEFAULT_LIMIT: usize = 1_000_000;
+
+static SERIES: Definition = Definition {
+    name: "vitalsign.series",
+    instrument: Instrument::Gauge,
+    unit: "{series}",
+    attributes: &[],
+    help: "Number of series that this process holds, each line of a histogram counted",
+};
+
+pub(super) static SERIES_DROPPED: Definition = Definition {
+    name: "vitalsign.series.dropped",
+    instrument: Instrument::Counter,
+    unit: "{series}",
+    attributes: &["reason"],
+    help: "Number of series that were refused, by reason",
+};
+
+/// The metrics that this part fills.
+pub static DEFINITIONS: &[&Definition] = &[&SERIES, &SERIES_DROPPED];
+
+/// All series of the process. Cheap to clone; every clone is the same store.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    families: Mutex<Families>,
+    snapshot: ArcSwap<Snapshot>,
+    /// Set when series came or went since the snapshot was made.
+    stale: AtomicBool,
+    generation: AtomicU64,
+    limit: usize,
+    size: Gauge,
+    dropped: Counter,
+    invalid: Counter,
+    observers: Observers,
+    #[cfg(feature = "prometheus-interop")]
+    foreign: super::foreign::Foreign,
+}
+
+#[derive(Debug, Default)]
+struct Families {
+    by_name: BTreeMap<&'static str, Master>,
+    count: usize,
+}
+
+/// A family with its series by label, and the frozen form that readers get.
+#[derive(Debug)]
+struct Master {
+    shape: Arc<Shape>,
+    series: BTreeMap<Labels, Arc<Series>>,
+    frozen: Option<Arc<Family>>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Store {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limit(DEFAULT_LIMIT)
+    }
+
+    /// An empty store that refuses series beyond `limit`.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        let mut families = Families::default();
+        let size = Gauge(families.make(&SERIES, &Labels::new(&[], &[]), &empty));
+        let mut dropped =
+            |reason| Counter(families.make(&SERIES_DROPPED, &Labels::new(&["reason"], &[reason]), &empty));
+        let (over, invalid) = (dropped("cardinality_limit"), dropped("invalid_name"));
+        Self(Arc::new(Inner {
+            families: Mutex::new(families),
+            snapshot: ArcSwap::default(),
+            stale: AtomicBool::new(true),
+            generation: AtomicU64::new(0),
+            limit,
+            size,
+            dropped: over,
+            invalid,
+            observers: Observers::default(),
+            #[cfg(feature = "prometheus-interop")]
+            foreign: super::foreign::Foreign::default(),
+        }))
+    }
+
+    /// The counter of `definition` with these attribute values; made at zero if it does not exist.
+    #[must_use]
+    pub fn counter(&self, definition: &'static Definition, values: &[&str]) -> Counter {
+        debug_assert_eq!(definition.instrument, Instrument::Counter, "{}", definition.name);
+        Counter(self.series(definition, &Labels::new(definition.attributes, values), &empty))
+    }
+
+    /// The gauge of `definition` with these attribute values; made without a value if it does not exist.
+    #[must_use]
+    pub fn gauge(&self, definition: &'static Definition, values: &[&str]) -> Gauge {
+        debug_assert!(
+            matches!(definition.instrument, Instrument::Gauge | Instrument::UpDownCounter),
+            "{}",
+            definition.name
+        );
+        Gauge(self.series(definition, &Labels::new(definition.attributes, values), &empty))
+    }
+
+    /// The histogram of `definition` with these attribute values; made empty if it does not exist.
+    #[must_use]
+    pub fn histogram(&self, definition: &'static Definition, values: &[&str]) -> Histogram {
+        debug_assert!(matches!(definition.instrument, Instrument::Histogram(_)), "{}", definition.name);
+        Histogram(self.series(definition, &Labels::new(definition.attributes, values), &empty))
+    }
+
+    /// The series of `definition` with these attribute values, for a number that somebody else counts or keeps and that
+    /// is shown as it was read. Any metric but a histogram can be observed; made without a value if it does not exist.
+    #[must_use]
+    pub fn observed(&self, definition: &'static Definition, values: &[&str]) -> Gauge {
+        debug_assert!(!matches!(definition.instrument, Instrument::Histogram(_)), "{}", definition.name);
+        Gauge(self.series(definition, &Labels::new(definition.attributes, values), &|_| Value::float()))
+    }
+
+    /// Series that go when the scope goes.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope { store: self.clone(), made: Vec::new() }
+    }
+
+    /// Counts a series that was refused because its name cannot be one.
+    pub fn refuse_name(&self) {
+        self.0.invalid.increment();
+    }
+
+    /// Asks `observer` for its numbers whenever somebody is about to read, as long as it lives.
+    pub(crate) fn observe(&self, observer: &Arc<dyn Observe>) {
+        self.0.observers.add(observer);
+    }
+
+    /// Brings the numbers up to date that are read rather than recorded, such as those of runtimes and pools. For
+    /// whoever is about to read a snapshot; a page does it.
+    pub fn refresh(&self, now: Instant) {
+        self.0.observers.ask(now);
+    }
+
+    /// Lets the metrics of `registry` join every page that is made of this store, after its own.
+    ///
+    /// They are gathered whenever a page is made, on a thread apart: collectors that panic or hang cost the page only
+    /// their own metrics. A family whose name is also one of ours is left out and counted in `vitalsign.series.dropped`.
+    ///
+    /// ```
+    /// let registry = prometheus::Registry::new();
+    /// let placed = prometheus::IntCounter::new("orders_placed_total", "Orders accepted").unwrap();
+    /// registry.register(Box::new(placed.clone())).unwrap();
+    /// let store = vitalsign::metrics::Store::new();
+    /// store.join(&registry).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    #[cfg(feature = "prometheus-interop")]
+    pub fn join(&self, registry: &prometheus::Registry) -> std::io::Result<()> {
+        self.0.foreign.join(self, registry)
+    }
+
+    /// What joined the store.
+    #[cfg(feature = "prometheus-interop")]
+    pub(super) fn foreign(&self) -> &super::foreign::Foreign {
+        &self.0.foreign
+    }
+
+    /// Says that values changed, so that a page made before is no longer the newest.
+    pub fn touch(&self) {
+        self.0.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Counts up with every [`Store::touch`].
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// What exists now. Without change since the last call this is one atomic read.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        if self.0.stale.load(Ordering::Acquire) {
+            let mut families = self.0.families.lock();
+            // Cleared before building and under the lock: whoever changes something after us sets it again.
+            self.0.stale.store(false, Ordering::Release);
+            let snapshot = Arc::new(Snapshot { families: families.freeze() });
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^53 series")]
+            self.0.size.set(snapshot.series() as f64);
+            self.0.snapshot.store(snapshot);
+        }
+        self.0.snapshot.load_full()
+    }
+
+    fn series(&self, definition: &'static Definition, labels: &Labels, empty: Empty<'_>) -> Arc<Series> {
+        let mut families = self.0.families.lock();
+        if families.count >= self.0.limit && !families.has(definition, labels) {
+            self.0.dropped.increment();
+            return Series::new(labels.clone(), empty(definition));
+        }
+        let series = families.make(definition, labels, empty);
+        self.0.stale.store(true, Ordering::Release);
+        series
+    }
+
+    fn release(&self, made: &[(&'static Definition, Arc<Series>)]) {
+        let mut families = self.0.families.lock();
+        for (definition, series) in made {
+            families.release(definition, series);
+        }
+        self.0.stale.store(true, Ordering::Release);
+        self.touch();
+    }
+}
+
+impl Families {
+    fn has(&self, definition: &'static Definition, labels: &Labels) -> bool {
+        self.by_name.get(definition.name).is_some_and(|master| master.series.contains_key(labels))
+    }
+
+    fn make(&mut self, definition: &'static Definition, labels: &Labels, empty: Empty<'_>) -> Arc<Series> {
+        let master = self.by_name.entry(definition.name).or_insert_with(|| Master {
+            shape: Arc::new(Shape::new(definition)),
+            series: BTreeMap::new(),
+            frozen: None,
+        });
+        let series = master.series.entry(labels.clone()).or_insert_with(|| {
+            master.frozen = None;
+            self.count += 1;
+            Series::new(labels.clone(), empty(definition))
+        });
+        series.owners.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(series)
+    }
+
+    /// Gives up one ownership of `series`; the last one takes it off the page.
+    fn release(&mut self, definition: &'static Definition, series: &Arc<Series>) {
+        let Some(master) = self.by_name.get_mut(definition.name) else { return };
+        let known = master.series.get(&series.labels).is_some_and(|known| Arc::ptr_eq(known, series));
+        if known && series.owners.fetch_sub(1, Ordering::Relaxed) == 1 {
+            master.series.remove(&series.labels);
+            master.frozen = None;
+            self.count -= 1;
+        }
+    }
+
+    fn freeze(&mut self) -> Vec<Arc<Family>> {
+        let mut frozen = Vec::with_capacity(self.by_name.len());
+        for master in self.by_name.values_mut().filter(|master| !master.series.is_empty()) {
+            let (shape, series) = (&master.shape, &master.series);
+            let family = master.frozen.get_or_insert_with(|| Arc::new(Family::new(shape, series.values())));
+            frozen.push(Arc::clone(family));
+        }
+        frozen
+    }
+}
+
+/// How a series begins.
+type Empty<'a> = &'a dyn Fn(&Definition) -> Value;
+
+fn empty(definition: &Definition) -> Value {
+    match definition.instrument {
+        Instrument::Counter => Value::Integer(AtomicU64::new(0)),
+        Instrument::Gauge | Instrument::UpDownCounter => Value::float(),
+        Instrument::Histogram(bounds) => Value::Histogram(Box::new(Buckets::new(bounds))),
+    }
+}
+
+/// Makes series that belong together and removes them when it is dropped: a check that goes takes its series along.
+/// A series that two scopes made goes with the second.
+#[derive(Debug)]
+pub struct Scope {
+    store: Store,
+    made: Vec<(&'static Definition, Arc<Series>)>,
+}
+
+impl Scope {
+    /// As [`Store::counter`].
+    #[must_use]
+    pub fn counter(&mut self, definition: &'static Definition, values: &[&str]) -> Counter {
+        Counter(self.series(definition, values, &empty))
+    }
+
+    /// As [`Store::gauge`].
+    #[must_use]
+    pub fn gauge(&mut self, definition: &'static Definition, values: &[&str]) -> Gauge {
+        Gauge(self.series(definition, values, &empty))
+    }
+
+    /// As [`Store::observed`].
+    #[must_use]
+    pub fn observed(&mut self, definition: &'static Definition, values: &[&str]) -> Gauge {
+        Gauge(self.series(definition, values, &|_| Value::float()))
+    }
+
+    /// As [`Store::histogram`].
+    #[must_use]
+    pub fn histogram(&mut self, definition: &'static Definition, values: &[&str]) -> Histogram {
+        Histogram(self.series(definition, values, &empty))
+    }
+
+    /// As [`Scope::histogram`], with upper bounds of this series' own, ascending, in place of the definition's. Series
+    /// with different bounds cannot be added up, so this is for metrics whose series stand each for themselves.
+    #[must_use]
+    pub fn histogram_over(
+        &mut self,
+        definition: &'static Definition,
+        values: &[&str],
+        bounds: &'static [f64],
+    ) -> Histogram {
+        Histogram(self.series(definition, values, &|_| Value::Histogram(Box::new(Buckets::apart(bounds)))))
+    }
+
+    /// The store that the series are in.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn series(&mut self, definition: &'static Definition, values: &[&str], empty: Empty<'_>) -> Arc<Series> {
+        let labels = Labels::new(definition.attributes, values);
+        // A check has few distinct label sets and many series: equal ones share their bytes.
+        let known = self.made.iter().map(|(_, series)| &series.labels).find(|known| **known == labels);
+        let series = self.store.series(definition, known.unwrap_or(&labels), empty);
+        self.made.push((definition, Arc::clone(&series)));
+        series
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        self.store.release(&self.made);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The Prometheus text format 0.0.4 (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+//!
+//! Allocates nothing once the buffer is large enough: names, labels and bounds were rendered when the series was made,
+//! so a line is one copy and one number.
+
+use crate::model::Instrument;
+
+use super::series::{Number, Value};
+use super::snapshot::{Family, Snapshot};
+
+/// The content type of the page.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How many series are fetched from memory at once: the waits for them then overlap.
+const AHEAD: usize = 32;
+
+/// Writes the page of `snapshot` at the end of `out`.
+pub fn render(snapshot: &Snapshot, out: &mut Vec<u8>) {
+    for family in &snapshot.families {
+        let start = out.len();
+        out.extend_from_slice(&family.shape.header);
+        let body = out.len();
+        match family.shape.definition.instrument {
+            Instrument::Histogram(_) => write_histograms(family, out),
+            _ => write_numbers(family, out),
+        }
+        if out.len() == body {
+            out.truncate(start);
+        }
+    }
+}
+
+fn write_numbers(family: &Family, out: &mut Vec<u8>) {
+    let mut texts = family.texts();
+    let mut numbers = [None; AHEAD];
+    for batch in family.series.chunks(AHEAD) {
+        for (number, series) in numbers.iter_mut().zip(batch) {
+            *number = series.value.number();
+        }
+        for (number, text) in numbers.iter().take(batch.len()).zip(&mut texts) {
+            match number {
+                Some(Number::Integer(value)) => {
+                    out.extend_from_slice(text);
+                    write_integer(*value, out);
+                }
+                Some(Number::Float(value)) => {
+                    out.extend_from_slice(text);
+                    write_float(*value, out);
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+fn write_histograms(family: &Family, out: &mut Vec<u8>) {
+    let shape = &*family.shape;
+    for (series, labels) in family.series.iter().zip(family.texts()) {
+        let Value::Histogram(buckets) = &series.value else { continue };
+        // All buckets begin alike: put together once, then copied from the line before.
+        let start = out.len();
+        out.extend_from_slice(&shape.bucket);
+        if !labels.is_empty() {
+            out.extend_from_slice(labels);
+            out.push(b',');
+        }
+        let beginning = start..out.len();
+        let mut count = 0;
+        let bounds = buckets.texts(&shape.bounds);
+        for (index, (bound, in_bucket)) in bounds.iter().zip(buckets.counts()).enumerate() {
+            if index > 0 {
+                out.extend_from_within(beginning.clone());
+            }
+            count += in_bucket;
+            bound.write(out);
+            write_integer(count, out);
+        }
+        shape.sum.write(labels, out);
+        write_float(buckets.sum(), out);
+        shape.count.write(labels, out);
+        write_integer(count, out);
+    }
+}
+
+/// Writes `value` and ends the line. Most are small, and those need no detour over a buffer.
+fn write_integer(value: u64, out: &mut Vec<u8>) {
+    match value {
+        0..10 => out.extend_from_slice(&[digit(value), b'\n']),
+        10..100 => out.extend_from_slice(&[digit(value / 10), digit(value % 10), b'\n']),
+        _ => {
+            out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+            out.push(b'\n');
+        }
+    }
+}
+
+/// The last decimal digit of `value`.
+const fn digit(value: u64) -> u8 {
+    b'0' + (value % 10) as u8
+}
+
+/// Writes `value` and ends the line.
+fn write_float(value: f64, out: &mut Vec<u8>) {
+    /// Up to here every whole number has its own float, so it can be written as one.
+    const WHOLE: u64 = 9_007_199_254_740_992;
+    #[expect(clippy::cast_possible_truncation, reason = "what does not fit does not come back the same")]
+    let whole = value as i64;
+    #[expect(clippy::cast_precision_loss, reason = "what loses precision does not come back the same")]
+    let same = whole as f64 == value;
+    if same && whole.unsigned_abs() < WHOLE {
+        if whole < 0 {
+            out.push(b'-');
+        }
+        write_integer(whole.unsigned_abs(), out);
+    } else {
+        let mut buffer = zmij::Buffer::new();
+        let text: &[u8] = if value.is_finite() {
+            buffer.format_finite(value).as_bytes()
+        } else if value.is_nan() {
+            b"NaN"
+        } else if value > 0.0 {
+            b"+Inf"
+        } else {
+            b"-Inf"
+        };
+        out.extend_from_slice(text);
+        out.push(b'\n');
+    }
+}

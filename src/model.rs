@@ -1,0 +1,21 @@
+//! The plain values that every other part speaks in: names, states, reasons, outcomes, policies, metric definitions.
+//!
+//! Imports nothing else of this crate and does no I/O, so that any part may use it without learning about another.
+
+mod criticality;
+mod definition;
+mod name;
+mod outcome;
+mod phase;
+mod policy;
+mod reason;
+mod state;
+
+pub use criticality::Criticality;
+pub use definition::{Definition, Instrument};
+pub use name::{InvalidName, Name};
+pub use outcome::{Detail, IntoOutcome, Number, Outcome, Verdict};
+pub use phase::Phase;
+pub use policy::{Bound, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, FUNCTION, Limit, Policy, Threshold};
+pub use reason::Reason;
+pub use state::State;

@@ -1,0 +1,155 @@
+//! Runs checks, each on its own schedule: time limits, one run in flight, circuit breaker, panic guard, metrics.
+//!
+//! What a check answers goes to the check's tracker; what a run costs goes to the metrics here. Knows no kind of check
+//! and no reader.
+
+mod breaker;
+mod cycle;
+mod execution;
+mod metrics;
+mod schedule;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::checks::{Probe, Target};
+use crate::health::{Board, Component, DuplicateName, Registration};
+use crate::metrics::Store;
+use crate::model::{Name, Policy, Reason};
+use crate::supervisor::{EndedEarly, Tasks};
+
+pub use metrics::DEFINITIONS;
+
+/// How many runs may be in flight at once; one more waits, and `vitalsign.scheduler.delay` tells.
+const MAX_ACTIVE_RUNS: usize = 1024;
+/// How many checks may block a thread at once.
+const MAX_BLOCKING_RUNS: usize = 32;
+
+/// A check that is to be run.
+pub struct Planned {
+    /// The name.
+    pub name: Name,
+    /// The kind, as in the configuration.
+    pub kind: &'static str,
+    /// How it is run and judged.
+    pub policy: Policy,
+    /// The check.
+    pub probe: Probe,
+    /// What it looks at.
+    pub target: Target,
+    /// Whether it looks only at this machine or process.
+    pub local: bool,
+    /// The reasons for which its runs can fail; their counters exist from the start.
+    pub reasons: &'static [Reason],
+    /// Texts that must not appear anywhere, whatever a driver says.
+    pub secrets: Arc<[String]>,
+}
+
+/// What all runs share.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    active: Arc<Semaphore>,
+    blocking: Arc<Semaphore>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            active: Arc::new(Semaphore::new(MAX_ACTIVE_RUNS)),
+            blocking: Arc::new(Semaphore::new(MAX_BLOCKING_RUNS)),
+        }
+    }
+}
+
+/// Checks on their schedules.
+#[derive(Debug)]
+pub struct Runner {
+    tasks: Tasks,
+    stop: CancellationToken,
+}
+
+impl Runner {
+    /// Puts the checks on the board and starts to run them, on the runtime that this is called on.
+    ///
+    /// # Errors
+    /// [`DuplicateName`] where two checks have one name; nothing is started then.
+    pub fn start(planned: Vec<Planned>, board: &Board, store: &Store) -> Result<Self, DuplicateName> {
+        let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
+        let (mut tasks, stop, limits) = (Tasks::default(), CancellationToken::new(), Limits::default());
+        let delay = metrics::scheduler_delay(store);
+        for (planned, tracker) in planned.into_iter().zip(trackers) {
+            let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone());
+            tasks.start("check", cycle.run(stop.clone()));
+        }
+        tasks.start("pulse", beat(board.clone(), stop.clone()));
+        Ok(Self { tasks, stop })
+    }
+
+    /// Waits until a task ends that should not.
+    pub async fn ended_early(&mut self) -> EndedEarly {
+        self.tasks.ended().await
+    }
+
+    /// Starts no further runs, waits for those in flight, and ends what is left at `deadline`.
+    pub async fn stop(self, deadline: Instant) {
+        self.stop.cancel();
+        // A panic in our own task was reported by `ended_early`; while stopping nothing can be done about it.
+        let _ = self.tasks.finish(deadline).await;
+    }
+}
+
+impl Planned {
+    fn registration(&self) -> Registration {
+        let Target { address, port, db_system, messaging_system } = &self.target;
+        let component = match (self.local, db_system) {
+            (true, _) => Component::System,
+            (false, Some(_)) => Component::Datastore,
+            (false, None) => Component::Component,
+        };
+        Registration {
+            name: self.name.clone(),
+            kind: self.kind,
+            component,
+            policy: self.policy.clone(),
+            target: [
+                address.clone(),
+                port.map(|port| port.to_string()),
+                db_system.map(str::to_owned),
+                messaging_system.map(str::to_owned),
+            ],
+        }
+    }
+}
+
+/// Runs each check once, all at the same time, and leaves the verdicts on the board: what a one-shot command wants.
+///
+/// # Errors
+/// [`DuplicateName`] where two checks have one name; nothing is run then.
+pub async fn run_once(planned: Vec<Planned>, board: &Board, store: &Store) -> Result<(), DuplicateName> {
+    let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
+    let (mut tasks, limits) = (Tasks::default(), Limits::default());
+    let delay = metrics::scheduler_delay(store);
+    let slowest = planned.iter().map(|planned| planned.policy.timeout).max().unwrap_or_default();
+    for (planned, tracker) in planned.into_iter().zip(trackers) {
+        let mut cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone());
+        tasks.start("check", async move { cycle.tick(Instant::now()).await });
+    }
+    // A panic in our own task leaves its check unknown, which the caller shows.
+    let _ = tasks.finish(Instant::now() + slowest * 2 + Duration::from_secs(1)).await;
+    Ok(())
+}
+
+/// Shows that this runtime lives.
+async fn beat(board: Board, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        board.pulse().beat();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(crate::health::BEAT) => {}
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The life of one check: wait for its time, ask unless the breaker spares it or the last run still hangs, record.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::checks::Probe;
+use crate::health::Tracker;
+use crate::metrics::{Histogram, Store};
+use crate::model::{Outcome, Policy, Reason, Verdict};
+
+use super::breaker::{self, Breaker};
+use super::execution::{self, Ended};
+use super::metrics::RunMetrics;
+use super::schedule::Schedule;
+use super::{Limits, Planned};
+
+pub(super) struct Cycle {
+    policy: Policy,
+    probe: Probe,
+    secrets: Arc<[String]>,
+    tracker: Tracker,
+    breaker: Breaker,
+    schedule: Schedule,
+    metrics: RunMetrics,
+    delay: Histogram,
+    limits: Limits,
+    store: Store,
+    /// A run that could not be ended; while it goes on no other is started.
+    stuck: Option<JoinHandle<Outcome>>,
+}
+
+impl Cycle {
+    pub(super) fn new(
+        planned: Planned,
+        tracker: Tracker,
+        store: &Store,
+        delay: Histogram,
+        limits: Limits,
+    ) -> Self {
+        let Planned { name, kind, policy, probe, reasons, secrets, target: _, local: _ } = planned;
+        Self {
+            breaker: Breaker::new(policy.breaker, policy.fail_after, policy.interval),
+            schedule: Schedule::new(policy.interval, fastrand::Rng::new()),
+            metrics: RunMetrics::new(store, &name, kind, reasons),
+            policy,
+            probe,
+            secrets,
+            tracker,
+            delay,
+            limits,
+            store: store.clone(),
+            stuck: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut planned = Instant::now() + self.schedule.first();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = sleep_until(planned) => {}
+            }
+            self.tick(planned).await;
+            let (next, missed) = self.schedule.next(planned, Instant::now());
+            self.metrics.skipped.add(missed);
+            planned = next;
+        }
+    }
+
+    /// What happens when the time of a run has come.
+    pub(super) async fn tick(&mut self, planned: Instant) {
+        if self.stuck.take_if(|stuck| stuck.is_finished()).is_some() {
+            self.metrics.active.set(0.0);
+        }
+        let before = self.breaker.state();
+        if self.stuck.is_some() {
+            // Still hanging is a failure too, though not of a new run.
+            self.metrics.skipped.increment();
+            let hanging = Outcome::failed(Reason::Timeout).message("the last run still hangs");
+            self.tracker.record(hanging, self.policy.timeout, Vec::new());
+        } else if self.breaker.allows(Instant::now()) {
+            self.note_breaker(before);
+            self.ask(planned).await;
+        } else {
+            self.metrics.rejections.increment();
+            self.tracker.renew();
+        }
+        self.store.touch();
+    }
+
+    async fn ask(&mut self, planned: Instant) {
+        // Closed never: the semaphore lives as long as any cycle.
+        let permit = self.limits.active.acquire().await;
+        self.delay.observe(planned.elapsed().as_secs_f64());
+        self.metrics.active.set(1.0);
+        let Ended { mut outcome, took, phases, stuck } =
+            execution::execute(&self.probe, self.policy.timeout, &self.limits.blocking).await;
+        drop(permit);
+        self.metrics.active.set_bool(stuck.is_some());
+        self.stuck = stuck;
+
+        scrub(&mut outcome, &self.secrets);
+        if let (Verdict::Fail(reason), Some(cause)) = (outcome.verdict, &outcome.cause) {
+            let check = self.tracker.entry().name.as_str();
+            debug!(check, reason = reason.as_str(), cause, "run failed");
+        }
+        // A limit that was reached is no reason to spare the dependency: it answered.
+        let down = matches!(outcome.verdict, Verdict::Fail(reason) if reason != Reason::Threshold);
+        self.metrics.show_phases(&phases);
+        self.metrics.show_numbers(&outcome.numbers);
+        let failed = self.tracker.record(outcome, took, phases);
+        self.metrics.record(took, failed);
+        let before = self.breaker.state();
+        let chance = self.schedule.chance();
+        self.breaker.record(down, Instant::now(), chance);
+        self.note_breaker(before);
+    }
+
+    fn note_breaker(&self, before: breaker::State) {
+        let state = self.breaker.state();
+        if state != before {
+            self.metrics.breaker_entered(state);
+            let check = self.tracker.entry().name.as_str();
+            match state {
+                // Trying and failing again is no news.
+                breaker::State::HalfOpen => {
+                    debug!(check, state = state.as_str(), "circuit breaker state changed");
+                }
+                breaker::State::Open if before == breaker::State::HalfOpen => {
+                    debug!(check, state = state.as_str(), "circuit breaker state changed");
+                }
+                _ => info!(check, state = state.as_str(), "circuit breaker state changed"),
+            }
+        }
+    }
+}
+
+/// Takes the check's secrets out of every text of its outcome: drivers like to quote what they were given.
+fn scrub(outcome: &mut Outcome, secrets: &[String]) {
+    let clean = |text: &str| {
+        let dirty = secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()));
+        dirty.then(|| {
+            secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "<secret>"))
+        })
+    };
+    if let Some(cleaned) = outcome.cause.as_deref().and_then(clean) {
+        outcome.cause = Some(cleaned);
+    }
+    if let Some(cleaned) = outcome.message.as_deref().and_then(clean) {
+        outcome.message = Some(cleaned.into());
+    }
+    for (_, detail) in &mut outcome.details {
+        if let crate::model::Detail::Text(text) = detail
+            && let Some(cleaned) = clean(text)
+        {
+            *text = cleaned;
+        }
+    }
+}
+
+impl std::fmt::Debug for Cycle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cycle of ")?;
+        f.write_str(self.tracker.entry().name.as_str())?;
+        f.write_char('.')
+    }
+}

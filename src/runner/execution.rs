@@ -1,0 +1,81 @@
+//! One run: in a task or thread of its own, so that a panic ends as a failed run and the time limit holds even where
+//! the check's code never yields.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::checks::{Asking, Probe, Run};
+use crate::model::{Outcome, Phase, Reason};
+use crate::supervisor;
+
+/// How long an aborted run may take to go away before it counts as stuck.
+const ABORT_GRACE: Duration = Duration::from_millis(50);
+
+/// How a run ended.
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    /// How long it took, the time limit at most: a little more would fall into the next histogram bucket.
+    pub(super) took: Duration,
+    pub(super) phases: Vec<(Phase, Duration)>,
+    /// The run itself, where it goes on past its end because nothing can stop it.
+    pub(super) stuck: Option<JoinHandle<Outcome>>,
+}
+
+/// Runs `probe` once.
+pub(super) async fn execute(probe: &Probe, limit: Duration, blocking: &Arc<Semaphore>) -> Ended {
+    let started = Instant::now();
+    let run = Run::new(limit);
+    let mut handle = match &probe.0 {
+        Asking::Async(check) => {
+            let (check, run) = (Arc::clone(check), run.clone());
+            supervisor::task(async move { check.start(&run).await })
+        }
+        Asking::Blocking(check) => {
+            let Ok(Ok(slot)) = timeout_at(run.deadline(), Arc::clone(blocking).acquire_owned()).await else {
+                let outcome = Outcome::failed(Reason::Timeout).message("no thread was free to run the check");
+                return Ended { outcome, took: limit, phases: Vec::new(), stuck: None };
+            };
+            let (check, run) = (Arc::clone(check), run.clone());
+            supervisor::blocking(move || {
+                // The slot is held until the code is really done, however long that takes.
+                let _slot = slot;
+                check.run(&run)
+            })
+        }
+    };
+    let answer = timeout_at(run.deadline(), &mut handle).await;
+    let elapsed = started.elapsed();
+    let (outcome, stuck) = match answer {
+        // An answer that comes too late is none, however good it is.
+        Ok(Ok(_)) if elapsed > limit => (timed_out(&run), None),
+        Ok(Ok(outcome)) => (outcome, None),
+        Ok(Err(error)) => (broken(&error), None),
+        Err(_) => (timed_out(&run), end(handle).await),
+    };
+    Ended { outcome, took: elapsed.min(limit), phases: run.phases(), stuck }
+}
+
+/// Ends a run that is out of time; gives it back where it goes on all the same.
+async fn end(mut handle: JoinHandle<Outcome>) -> Option<JoinHandle<Outcome>> {
+    handle.abort();
+    let gone = timeout(ABORT_GRACE, poll_fn(|context| Pin::new(&mut handle).poll(context))).await;
+    gone.is_err().then_some(handle)
+}
+
+fn timed_out(run: &Run) -> Outcome {
+    let outcome = Outcome::failed(Reason::Timeout);
+    match run.current_phase() {
+        Some(phase) => outcome.detail("phase", phase.as_str()),
+        None => outcome,
+    }
+}
+
+fn broken(error: &JoinError) -> Outcome {
+    Outcome::failed(if error.is_panic() { Reason::Panic } else { Reason::Cancelled })
+}

@@ -1,0 +1,92 @@
+//! The log of the process itself: logfmt or JSON lines on standard error, and a counter of them by level.
+//!
+//! Only our own events are let through. What drivers log quotes what they were given, passwords among it, and says
+//! nothing that the reason of a failed run and the debug line of ours do not say.
+
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::metrics::{Counter, Store};
+use crate::model::{Definition, Instrument};
+
+static EVENTS: Definition = Definition {
+    name: "vitalsign.log.events",
+    instrument: Instrument::Counter,
+    unit: "{event}",
+    attributes: &["level"],
+    help: "Number of log lines written, by level",
+};
+
+/// The metrics that this part fills.
+pub static DEFINITIONS: &[&Definition] = &[&EVENTS];
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `ts=… level=… message=…`.
+    Logfmt,
+    /// One object a line.
+    Json,
+}
+
+/// Makes this process log to standard error, for a program that has no subscriber of its own.
+///
+/// # Errors
+/// When the program has one already.
+pub fn init(level: LevelFilter, format: Format, store: &Store) -> Result<(), TryInitError> {
+    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
+    let lines = match format {
+        Format::Logfmt => tracing_logfmt::builder()
+            .with_target(false)
+            .with_span_name(false)
+            .layer()
+            .with_writer(io::stderr)
+            .boxed(),
+        Format::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_writer(io::stderr)
+            .boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(ours.clone()))
+        .with(Counting::new(store).with_filter(ours))
+        .try_init()
+}
+
+/// Makes this process say of a panic only where it was: its message may quote whatever the code was working on, a secret
+/// included. For a program; a library leaves the hook to the program.
+pub fn hide_panic_messages() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic was caught: this is a defect, report it");
+    }));
+}
+
+/// Counts events by level.
+struct Counting([(Level, Counter); 5]);
+
+impl Counting {
+    fn new(store: &Store) -> Self {
+        let counter =
+            |level: Level| (level, store.counter(&EVENTS, &[level.as_str().to_lowercase().as_str()]));
+        Self([Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE].map(counter))
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Counting {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        if let Some((_, counter)) = self.0.iter().find(|(level, _)| level == event.metadata().level()) {
+            counter.increment();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What the integration tests stand on: real servers of the machine's packages, the real agent, and small
+//! readers for what they answer. Every wait is for a condition (`eventually`), every server runs unprivileged
+//! on ports of its own in a directory of its own, and nothing outlives the test process.
+
+pub(crate) mod agent;
+pub(crate) mod amqp;
+pub(crate) mod eventually;
+pub(crate) mod guard;
+pub(crate) mod http;
+pub(crate) mod inside;
+pub(crate) mod node_exporter;
+pub(crate) mod ports;
+pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod process_tree;
+pub(crate) mod rabbitmq;
+pub(crate) mod redis;
+pub(crate) mod scrape;
+pub(crate) mod scratch;
+pub(crate) mod user;

@@ -1,0 +1,237 @@
+//! The real binary as a child process, with a configuration of the test's own, on a port of its own choice.
+
+use std::{
+    collections::HashSet, ffi::OsStr, net::SocketAddr, os::unix::ffi::OsStrExt, path::PathBuf,
+    process::ExitStatus, time::Duration,
+};
+
+use rustix::process::Signal;
+
+use super::{
+    http::{self, Response},
+    process::{Process, command},
+    scrape::Scrape,
+    scratch::Scratch,
+    user::User,
+};
+
+const STARTS: Duration = Duration::from_secs(30);
+const STOPS: Duration = Duration::from_secs(30);
+
+/// An agent that is to be started.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    scratch: Scratch,
+    program: PathBuf,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// With this text as its `vitalsign.yaml`.
+    pub(crate) fn new(config: &str) -> Self {
+        let mut launch = Self::without_config();
+        let file = launch.scratch.write("vitalsign.yaml", config, User::oneself());
+        launch.args.insert(0, format!("--config.file={}", file.display()));
+        launch
+    }
+
+    /// With no configuration file at all.
+    pub(crate) fn without_config() -> Self {
+        Self {
+            scratch: Scratch::new("agent", User::oneself()),
+            program: env!("CARGO_BIN_EXE_vitalsign").into(),
+            args: vec!["--web.listen-address=127.0.0.1:0".to_owned()],
+            env: Vec::new(),
+        }
+    }
+
+    /// One more argument.
+    pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// One variable; the environment has no others but `PATH`.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A script for bash instead of the binary, to try this very file; its name comes before the arguments.
+    pub(crate) fn stand_in(mut self, script: &str) -> Self {
+        let script = self.scratch.write("stand-in", script, User::oneself());
+        self.program = "/bin/bash".into();
+        self.args.insert(0, script.display().to_string());
+        self
+    }
+
+    /// Starts it and returns when it listens.
+    #[track_caller]
+    pub(crate) fn start(self) -> Agent {
+        let (scratch, process) = self.spawn();
+        let addr = process
+            .ready("listening address in the log", STARTS, || process.stderr().lines().find_map(listening));
+        Agent { addr, process, scratch }
+    }
+
+    /// Runs it to its end: for configurations that it must refuse.
+    #[track_caller]
+    pub(crate) fn run(self) -> Finished {
+        let (_scratch, process) = self.spawn();
+        let status = process.wait(STOPS);
+        Finished { status, stdout: process.stdout(), stderr: process.stderr() }
+    }
+
+    fn spawn(self) -> (Scratch, Process) {
+        let mut agent = command(&self.program, User::oneself(), "KILL");
+        agent.current_dir(self.scratch.path()).args(&self.args).envs(self.env);
+        let process = Process::start("agent", agent, self.scratch.path());
+        (self.scratch, process)
+    }
+}
+
+/// What is left of an agent that ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// Its exit status.
+    pub(crate) status: ExitStatus,
+    /// What it printed.
+    pub(crate) stdout: String,
+    /// What it logged.
+    pub(crate) stderr: String,
+}
+
+/// A running agent; killed on drop.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    addr: SocketAddr,
+    process: Process,
+    scratch: Scratch,
+}
+
+impl Agent {
+    /// Starts the agent with this configuration.
+    #[track_caller]
+    pub(crate) fn start(config: &str) -> Self {
+        Launch::new(config).start()
+    }
+
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> i32 {
+        self.process.pid()
+    }
+
+    /// Writes a new configuration in place of the one it was started with.
+    pub(crate) fn rewrite_config(&self, config: &str) {
+        // Renamed into place: the agent may look at any moment.
+        let new = self.scratch.write("new.yaml", config, User::oneself());
+        std::fs::rename(new, self.scratch.join("vitalsign.yaml")).expect("replace the configuration");
+    }
+
+    /// `GET path`.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Response {
+        http::get(self.addr, path)
+    }
+
+    /// The document at /health, whatever its status code.
+    #[track_caller]
+    pub(crate) fn health(&self) -> serde_json::Value {
+        self.get("/health").json()
+    }
+
+    /// The page at /metrics.
+    #[track_caller]
+    pub(crate) fn scrape(&self) -> Scrape {
+        let page = self.get("/metrics");
+        assert_eq!(page.status, 200, "/metrics: {}", page.text());
+        Scrape::parse(page.text())
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// What it printed so far.
+    pub(crate) fn stdout(&self) -> String {
+        self.process.stdout()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Stops it where it is.
+    pub(crate) fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    /// Ends a freeze.
+    pub(crate) fn thaw(&self) {
+        self.process.thaw();
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait_exit(&self) -> ExitStatus {
+        self.process.wait(STOPS)
+    }
+
+    /// How many of its own TCP sockets lead to a remote port.
+    pub(crate) fn sockets_to(&self, port: u16) -> usize {
+        let own = socket_inodes(self.pid());
+        ["tcp", "tcp6"]
+            .iter()
+            .map(|table| {
+                std::fs::read_to_string(format!("/proc/{}/net/{table}", self.pid())).unwrap_or_default()
+            })
+            .map(|table| {
+                table.lines().skip(1).filter_map(remote).filter(|r| r.0 == port && own.contains(&r.1)).count()
+            })
+            .sum()
+    }
+}
+
+/// The inodes of the sockets that a process holds.
+fn socket_inodes(pid: i32) -> HashSet<u64> {
+    std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let target = std::fs::read_link(entry.ok()?.path()).ok()?;
+            let number = target.as_os_str().as_bytes().strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+            OsStr::from_bytes(number).to_str()?.parse().ok()
+        })
+        .collect()
+}
+
+/// The remote port and the inode in a line of /proc/PID/net/tcp.
+fn remote(line: &str) -> Option<(u16, u64)> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let (_, port) = fields.get(2)?.rsplit_once(':')?;
+    Some((u16::from_str_radix(port, 16).ok()?, fields.get(9)?.parse().ok()?))
+}
+
+/// The address in the log line that says so, in logfmt or in JSON.
+fn listening(line: &str) -> Option<SocketAddr> {
+    if let Ok(json) = serde_json::from_str::<serde_json::Value>(line) {
+        // Fields stand beside the message or below "fields", as the writer likes it.
+        let field = |name: &str| json.get(name).or_else(|| json.get("fields")?.get(name))?.as_str();
+        let message = field("msg").or_else(|| field("message"))?;
+        return (message == "listening").then(|| field("address")?.parse().ok())?;
+    }
+    let says_so = [r#"msg="listening""#, "msg=listening", "message=listening", r#"message="listening""#];
+    let mut words = line.split_ascii_whitespace();
+    if !words.clone().any(|word| says_so.contains(&word)) {
+        return None;
+    }
+    words.find_map(|word| word.strip_prefix("address=")?.trim_matches('"').parse().ok())
+}

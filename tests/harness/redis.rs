@@ -1,0 +1,136 @@
+//! A Redis server of its own, from Debian's package.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+
+use super::{
+    ports,
+    process::{Process, command, output},
+    scratch::Scratch,
+    user::User,
+};
+
+const STARTS: Duration = Duration::from_secs(30);
+const STOPS: Duration = Duration::from_secs(30);
+
+/// A running server that asks for a password and keeps nothing.
+#[derive(Debug)]
+pub(crate) struct Redis {
+    process: Process, // ends before its directory does
+    user: User,
+    scratch: Scratch,
+    port: u16,
+    password: String,
+    args: Vec<String>,
+}
+
+impl Redis {
+    /// A server with the defaults.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A server with further arguments such as `--maxclients 5`.
+    pub(crate) fn start_with(args: &[&str]) -> Self {
+        let user = User::unprivileged(&["redis"]);
+        let scratch = Scratch::new("redis", user);
+        let port = ports::free();
+        let password = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect::<String>();
+        let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        let process = serve(user, &scratch, port, &password, &args);
+        let server = Self { process, user, scratch, port, password, args };
+        server.wait_until_it_answers();
+        server
+    }
+
+    /// Where a client connects, password included.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://:{}@127.0.0.1:{}/0", self.password, self.port)
+    }
+
+    /// The port on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The password of the default user.
+    pub(crate) fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Runs one command with redis-cli; fails the test when the answer is an error.
+    #[track_caller]
+    pub(crate) fn cli(&self, args: &[&str]) -> String {
+        output(self.cli_command(args)).trim_end().to_owned()
+    }
+
+    /// Stops the server where it is.
+    pub(crate) fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    /// Ends a freeze.
+    pub(crate) fn thaw(&self) {
+        self.process.thaw();
+    }
+
+    /// Kills the server: connections are reset, new ones refused.
+    pub(crate) fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Shuts the server down.
+    #[track_caller]
+    pub(crate) fn stop(&self) {
+        self.process.stop(Signal::TERM, STOPS);
+    }
+
+    /// Starts it again, empty, on the same port, after having stopped it if it runs.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) {
+        if self.process.exited().is_none() {
+            self.stop();
+        }
+        self.process = serve(self.user, &self.scratch, self.port, &self.password, &self.args);
+        self.wait_until_it_answers();
+    }
+
+    fn cli_command(&self, args: &[&str]) -> std::process::Command {
+        let mut cli = command(program("redis-cli"), self.user, "KILL");
+        cli.env("REDISCLI_AUTH", &self.password)
+            .args(["-e", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(args);
+        cli
+    }
+
+    #[track_caller]
+    fn wait_until_it_answers(&self) {
+        self.process.ready("answer to PING", STARTS, || {
+            let done = self.cli_command(&["PING"]).output().map_err(|e| e.to_string())?;
+            let text = String::from_utf8_lossy(&done.stdout).into_owned();
+            let failed = String::from_utf8_lossy(&done.stderr).into_owned();
+            if text.trim() == "PONG" { Ok(()) } else { Err(text + &failed) }
+        });
+    }
+}
+
+fn serve(user: User, scratch: &Scratch, port: u16, password: &str, args: &[String]) -> Process {
+    let mut redis = command(program("redis-server"), user, "KILL");
+    redis
+        .current_dir(scratch.path())
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--requirepass", password])
+        .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir"])
+        .arg(scratch.path())
+        .args(args);
+    Process::start("redis", redis, scratch.path())
+}
+
+fn program(name: &str) -> PathBuf {
+    let path = Path::new("/usr/bin").join(name);
+    assert!(path.exists(), "redis is not installed: run tests/run, or apt-get install redis-server");
+    path
+}

@@ -1,0 +1,42 @@
+//! The integration tests: one binary, so that servers that take seconds to start are started once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets something unexpected fails there and then"
+)]
+#![allow(dead_code, reason = "the harness offers what tests may need, also while no test needs it")]
+
+mod harness;
+
+#[path = "it/amqp.rs"]
+mod amqp;
+#[path = "it/bad_input.rs"]
+mod bad_input;
+#[path = "it/canary.rs"]
+mod canary;
+#[path = "it/command_line.rs"]
+mod command_line;
+#[path = "it/embedding.rs"]
+mod embedding;
+#[path = "it/exposition.rs"]
+mod exposition;
+#[path = "it/frozen.rs"]
+mod frozen;
+#[path = "it/harness_works.rs"]
+mod harness_works;
+#[path = "it/http.rs"]
+mod http;
+#[path = "it/lifecycle.rs"]
+mod lifecycle;
+#[path = "it/peer_numbers.rs"]
+mod peer_numbers;
+#[path = "it/sources.rs"]
+mod sources;
+#[path = "it/stores.rs"]
+mod stores;
+#[path = "it/tasks.rs"]
+mod tasks;
+#[path = "it/traps.rs"]
+mod traps;

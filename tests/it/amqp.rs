@@ -1,0 +1,126 @@
+//! Kind `amqp` with a real broker: what it measures, what it tells apart when it fails, and what it leaves behind.
+
+use std::time::Duration;
+
+use crate::harness::{
+    agent::{Agent, Launch},
+    amqp::Amqp,
+    eventually::eventually,
+    ports,
+    rabbitmq::RabbitMq,
+};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// The only check of one run of `vitalsign check`, and its measurements.
+fn check(settings: &str) -> serde_json::Value {
+    let config = format!("checks: {{ q: {{ kind: amqp, {settings} }} }}");
+    let done = Launch::new(&config).arg("check").arg("--format=json").run();
+    let health: serde_json::Value =
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
+    health["checks"]["q"].clone()
+}
+
+#[track_caller]
+fn fails(settings: &str, reason: &str, error: &str) {
+    let q = check(settings);
+    let told = [&q["status"], &q["reason"], &q["error"]].map(|text| text.as_str().unwrap_or_default());
+    assert_eq!(told, ["unhealthy", reason, error], "{q}");
+}
+
+#[test]
+fn a_queue_is_measured_and_left_as_it_is() {
+    let broker = RabbitMq::shared();
+    broker.declare_queue("amqp-measured");
+    broker.publish("amqp-measured", 5);
+    let agent = Agent::start(&format!(
+        "checks: {{ q: {{ kind: amqp, url: '{}', queue: amqp-measured, interval: 1s, timeout: 900ms }} }}",
+        broker.url()
+    ));
+    let labels = [
+        ("healthcheck_name", "q"),
+        ("messaging_system", "rabbitmq"),
+        ("messaging_destination_name", "amqp-measured"),
+    ];
+    let measured = |messages: f64, consumers: f64| {
+        eventually("the numbers of the queue", SOON, || {
+            let page = agent.scrape();
+            let numbers = (
+                page.value("healthcheck_queue_messages", &labels),
+                page.value("healthcheck_queue_consumers", &labels),
+            );
+            if numbers == (Some(messages), Some(consumers)) { Ok(()) } else { Err(format!("{numbers:?}")) }
+        });
+    };
+    measured(5.0, 0.0);
+    assert_eq!(broker.messages("amqp-measured"), 5);
+    let health = agent.health();
+    assert_eq!(health["checks"]["q"]["status"], "healthy", "{health}");
+    let page = agent.scrape();
+    for phase in ["connect", "auth", "request"] {
+        let labels = [("healthcheck_name", "q"), ("healthcheck_phase", phase)];
+        assert!(page.value("healthcheck_phase_duration_seconds", &labels).is_some(), "{phase}");
+    }
+
+    let mut consumer = Amqp::connect(broker.port()).unwrap();
+    consumer.consume("amqp-measured").unwrap();
+    measured(0.0, 1.0);
+}
+
+#[test]
+fn what_a_broker_refuses_is_told_apart() {
+    let broker = RabbitMq::shared();
+    let (url, port) = (broker.url(), broker.port());
+    assert_eq!(check(&format!("url: '{url}'"))["status"], "healthy");
+    let right = format!("url: 'amqp://guest@127.0.0.1:{port}', password: guest");
+    assert_eq!(check(&right)["status"], "healthy");
+
+    fails(&format!("url: '{url}', queue: amqp-missing"), "not_found", "the queue does not exist");
+    let queues = broker.ctl(&["list_queues", "name"]);
+    assert!(!queues.contains("amqp-missing"), "the check made the queue:\n{queues}");
+    fails(&format!("url: '{url}', password: wrong"), "auth", "credentials refused");
+    let at = |vhost: &str| format!("url: 'amqp://guest:guest@127.0.0.1:{port}/{vhost}'");
+    fails(&at("missing"), "not_found", "the virtual host does not exist");
+    broker.ctl(&["add_vhost", "not ours"]);
+    fails(&at("not%20ours"), "denied", "access to the virtual host refused");
+    fails(&format!("url: 'amqps://guest:guest@127.0.0.1:{port}'"), "tls", "tls handshake failed");
+    fails(&format!("url: 'amqp://127.0.0.1:{}'", ports::free()), "connection_refused", "connection refused");
+}
+
+#[test]
+fn a_broker_hears_a_name_and_a_good_bye_also_when_the_queue_is_missing() {
+    let broker = RabbitMq::start();
+    broker.declare_queue("here");
+    for queue in ["here", "missing"] {
+        check(&format!("url: '{}', queue: {queue}", broker.url()));
+    }
+    let log = eventually("both ends in the log", SOON, || {
+        let log = broker.log();
+        let ends = log.lines().filter(|line| line.contains("closing AMQP connection"));
+        let named = ends.filter(|line| line.contains("vitalsign")).count();
+        if named == 2 { Ok(log) } else { Err(log) }
+    });
+    assert!(!log.contains("client unexpectedly closed"), "{log}");
+}
+
+#[test]
+fn a_frozen_or_killed_broker_leaves_no_socket_behind() {
+    let broker = RabbitMq::start();
+    let agent = Agent::start(&format!(
+        "checks: {{ q: {{ kind: amqp, url: '{}', interval: 1s, timeout: 300ms, fail_after: 1 }} }}",
+        broker.url()
+    ));
+    let reason = |wanted: &str| {
+        eventually(wanted, SOON, || {
+            let q = agent.get("/health/checks/q").json();
+            if q["reason"] == wanted { Ok(()) } else { Err(q.to_string()) }
+        });
+    };
+    eventually("a good run", SOON, || agent.get("/health/checks/q").json()["status"] == "healthy");
+    broker.freeze();
+    reason("timeout");
+    eventually("no socket", SOON, || agent.sockets_to(broker.port()) == 0);
+    broker.kill();
+    reason("connection_refused");
+    assert_eq!(agent.sockets_to(broker.port()), 0);
+}

@@ -1,0 +1,84 @@
+//! The page that most of these tests look at, of a real agent that checks real servers; and what promtool says of one.
+
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    process::{Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use vitalsign::checks::KINDS;
+
+use crate::harness::{
+    agent::Agent, eventually::eventually, ports, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis,
+    scratch::Scratch, user::User,
+};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A page of an agent with one check of every kind that passes and one, `broken`, that does not.
+pub(super) fn page() -> &'static str {
+    static PAGE: OnceLock<String> = OnceLock::new();
+    PAGE.get_or_init(|| {
+        let (postgres, redis) = (Postgres::start(), Redis::start());
+        let other = Agent::start("checks: { memory: { kind: memory } }");
+        let folder = Scratch::new("sqlite", User::oneself());
+        let database = folder.write("empty.db", "", User::oneself());
+        RabbitMq::shared().declare_queue("exposition");
+        let mut config = format!(
+            "collectors: {{ file_descriptors: {{ enabled: true }} }}\nchecks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
+            ports::free()
+        );
+        for kind in KINDS.iter().map(|kind| kind.name()) {
+            let settings = match kind {
+                "postgres" => format!("url: '{}', query: 'select 7 as seats'", postgres.url()),
+                "sqlite" => format!("path: {}", database.display()),
+                "redis" => format!("url: '{}'", redis.url()),
+                "amqp" => format!("url: '{}', queue: exposition", RabbitMq::shared().url()),
+                "http" => format!("url: 'http://localhost:{}/health/live'", other.addr().port()),
+                "tcp" => format!("address: '{}'", other.addr()),
+                "disk" => "thresholds: { usage_ratio: { warn: 101%, fail: 102% } }".to_owned(),
+                "cpu" | "memory" => "thresholds: { usage_ratio: { warn: 101% } }".to_owned(),
+                "tasks" => "of: threads, thresholds: { tasks: { warn: 1000000 } }".to_owned(),
+                "process" => "name: vitalsign".to_owned(),
+                new => panic!("say here how a check of the kind {new} is configured"),
+            };
+            config.push_str(&format!(
+                "  of_{kind}: {{ kind: {kind}, {settings}, interval: 1s, timeout: 900ms }}\n"
+            ));
+        }
+        let agent = Agent::start(&config);
+        eventually("an answer of every check", SOON, || {
+            let health = agent.health();
+            let checks = health["checks"].as_object().ok_or("no checks")?;
+            let wrong: Vec<_> = checks
+                .iter()
+                .filter(|(name, check)| {
+                    check["status"] != if *name == "broken" { "unhealthy" } else { "healthy" }
+                })
+                .collect();
+            if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:?}")) }
+        });
+        agent.scrape(); // so that a request for a page is on the page
+        eventually("numbers that need two readings", SOON, || {
+            let page = agent.get("/metrics").text().to_owned();
+            page.contains("\nsystem_cpu_utilization_ratio{").then_some(page)
+        })
+    })
+}
+
+/// What `promtool check metrics` says of a page, and its exit code.
+pub(super) fn promtool(page: &str) -> (BTreeSet<String>, Option<i32>) {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is not installed: run tests/run, or apt-get install prometheus");
+    promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let done = promtool.wait_with_output().unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (String::from_utf8(said).unwrap().lines().map(str::to_owned).collect(), done.status.code())
+}

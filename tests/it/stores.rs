@@ -1,0 +1,167 @@
+//! The kinds `postgres`, `sqlite` and `redis` with real servers and files: what they measure, what they tell apart when
+//! they fail, and that they change nothing.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::harness::{
+    agent::Launch, eventually::eventually, ports, postgres::Postgres, redis::Redis, scratch::Scratch,
+    user::User,
+};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// The only check of one run of `vitalsign check`.
+#[track_caller]
+fn check(settings: &str) -> Value {
+    let config = format!("checks: {{ it: {{ {settings} }} }}");
+    let done = Launch::new(&config).arg("check").arg("--format=json").run();
+    let health: Value =
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
+    health["checks"]["it"].clone()
+}
+
+#[track_caller]
+fn passes(settings: &str, measurements: &[(&str, f64)]) -> Value {
+    let it = check(settings);
+    assert_eq!(it["status"], "healthy", "{it}");
+    for (name, value) in measurements {
+        assert_eq!(it["details"][name].as_f64(), Some(*value), "{it}");
+    }
+    it
+}
+
+#[track_caller]
+fn fails(settings: &str, reason: &str, error: &str) {
+    let it = check(settings);
+    let told = [&it["status"], &it["reason"], &it["error"]].map(|text| text.as_str().unwrap_or_default());
+    assert_eq!(told, ["unhealthy", reason, error], "{it}");
+}
+
+#[test]
+fn postgres_turns_columns_into_measurements() {
+    let postgres = Postgres::start();
+    let url = postgres.url();
+    passes(&format!("kind: postgres, url: '{url}'"), &[]);
+    let query = "select 2::smallint as \"Small\", 3::bigint as big, 4.5::numeric as exact, 0.25::real as real, true as \
+                 yes, null::int as none, 'x' as word, now() as moment, 1 -- the last has no name";
+    let it = passes(
+        &format!("kind: postgres, url: '{url}', query: \"{}\"", query.replace('"', "\\\"")),
+        &[("small", 2.0), ("big", 3.0), ("exact", 4.5), ("real", 0.25), ("yes", 1.0)],
+    );
+    assert_eq!(it["details"].as_object().map(serde_json::Map::len), Some(5), "{it}");
+    let none = passes(&format!("kind: postgres, url: '{url}', query: 'select 1 as one where false'"), &[]);
+    assert!(none["details"]["one"].is_null(), "{none}");
+    passes(
+        &format!("kind: postgres, url: '{url}', query: 'select g from generate_series(1, 1000000) g'"),
+        &[("g", 1.0)],
+    );
+}
+
+#[test]
+fn postgres_is_only_read_and_not_for_long() {
+    let postgres = Postgres::start();
+    postgres.psql(
+        "create table orders(id int); grant all on orders to vitalsign; create table hidden(id int); \
+         create function add() returns bigint language sql as 'insert into orders values (1); select 1::bigint'",
+    );
+    let ask =
+        |query: &str| format!("kind: postgres, timeout: 2s, url: '{}', query: '{query}'", postgres.url());
+    fails(&ask("select add()"), "denied", "the query would write");
+    let second = "select 1; delete from orders";
+    fails(&ask(second), "_OTHER", "the query is not valid SQL, or more than one statement");
+    fails(&ask("select * from hidden"), "denied", "permission denied");
+    fails(&ask("select * from missing"), "not_found", "the query names something that does not exist");
+    fails(&ask("select pg_sleep(60)"), "timeout", "the server ended the query at its time limit");
+    let gone = postgres.psql("select count(*) from pg_stat_activity where application_name = 'vitalsign'");
+    assert_eq!(gone, "0", "a session outlived its run");
+    assert_eq!(postgres.psql("select count(*) from orders"), "0");
+}
+
+#[test]
+fn postgres_says_why_it_lets_nobody_in() {
+    let postgres = Postgres::start_with(&["max_connections=4", "superuser_reserved_connections=3"]);
+    let (url, port) = (postgres.url(), postgres.port());
+    fails(&format!("kind: postgres, url: '{url}', password: wrong"), "auth", "credentials refused");
+    let missing = format!("kind: postgres, url: '{url}'").replace("/postgres'", "/missing'");
+    fails(&missing, "not_found", "no such database");
+    let tls = format!("kind: postgres, url: '{url}?sslmode=require'");
+    fails(&tls, "tls", "tls handshake failed");
+    fails("kind: postgres, url: 'postgres://me:x@no-such-host.invalid/db'", "dns", "host name not resolved");
+    let closed = ports::free();
+    let closed = format!("kind: postgres, url: 'postgres://me:x@127.0.0.1:{closed}/db'");
+    fails(&closed, "connection_refused", "connection refused");
+
+    let config = format!(
+        "checks: {{ kept: {{ kind: postgres, url: '{url}', reuse: true, interval: 1s, timeout: 900ms }} }}"
+    );
+    let agent = Launch::new(&config).start();
+    eventually("the only connection", SOON, || agent.health()["checks"]["kept"]["status"] == "healthy");
+    fails(&format!("kind: postgres, url: '{url}'"), "pool_exhausted", "the server has no free connection");
+    assert!(agent.sockets_to(port) <= 1);
+}
+
+#[test]
+fn sqlite_reads_a_file_and_leaves_it_as_it_is() {
+    let scratch = Scratch::new("sqlite", User::unprivileged(&[]));
+    let missing = scratch.join("none.db");
+    fails(&format!("kind: sqlite, path: '{}'", missing.display()), "not_found", "not found");
+    assert!(!missing.exists(), "the check made the file");
+    let text = scratch.write("text.db", &"no database at all. ".repeat(100), User::unprivileged(&[]));
+    let text = format!("kind: sqlite, path: '{}'", text.display());
+    fails(&text, "unexpected_body", "the file is not a database");
+}
+
+#[test]
+fn redis_measures_itself_and_what_it_holds() {
+    let redis = Redis::start_with(&["--maxmemory", "64mb"]);
+    redis.cli(&["rpush", "jobs", "a", "b", "c"]);
+    redis.cli(&["xadd", "events", "*", "k", "v"]);
+    redis.cli(&["set", "word", "x"]);
+    let at = |rest: &str| format!("kind: redis, url: '{}'{rest}", redis.url());
+    let lengths = ", lengths: { jobs: jobs, events: events, nothing: nothing }";
+    let expected = [
+        ("max_memory_bytes", 67_108_864.0),
+        ("connected_clients", 1.0),
+        ("jobs", 3.0),
+        ("events", 1.0),
+        ("nothing", 0.0),
+    ];
+    let it = passes(&at(lengths), &expected);
+    assert!(it["details"]["used_memory_bytes"].as_f64().is_some_and(|bytes| bytes > 100_000.0), "{it}");
+    let it = passes(&at(", info: false"), &[]);
+    assert!(it["details"]["connected_clients"].is_null(), "{it}");
+    let plain = "a key has no length: it is a plain value";
+    fails(&at(", lengths: { word: word }"), "unexpected_body", plain);
+}
+
+#[test]
+fn redis_says_why_it_lets_nobody_in() {
+    let redis = Redis::start();
+    let port = redis.port();
+    redis.cli(&["acl", "setuser", "ping", "on", ">p", "+ping"]);
+    redis.cli(&["acl", "setuser", "nothing", "on", ">p"]);
+    let at = |who: &str| format!("kind: redis, url: 'redis://{who}127.0.0.1:{port}'");
+    let without_info = passes(&at("ping:p@"), &[]);
+    assert!(without_info["details"]["used_memory_bytes"].is_null(), "{without_info}");
+    fails(&at("nothing:p@"), "denied", "permission denied");
+    fails(&at(""), "auth", "credentials refused");
+    fails(&at(":wrong@"), "auth", "credentials refused");
+    let nowhere = format!("kind: redis, url: '{}'", redis.url().replace("/0", "/99"));
+    fails(&nowhere, "not_found", "no such database");
+    let tls = at("").replace("redis://", "rediss://");
+    let reason = check(&format!("{tls}, timeout: 1s"))["reason"].clone();
+    assert!(reason == "tls" || reason == "connection_reset" || reason == "timeout", "{reason}");
+
+    redis.cli(&["config", "set", "maxclients", "1"]);
+    let config = format!(
+        "checks: {{ kept: {{ kind: redis, url: '{}', reuse: true, interval: 1s, timeout: 900ms }} }}",
+        redis.url()
+    );
+    let agent = Launch::new(&config).start();
+    eventually("the only connection", SOON, || agent.health()["checks"]["kept"]["status"] == "healthy");
+    let full = format!("kind: redis, url: '{}'", redis.url());
+    fails(&full, "pool_exhausted", "the server has no free connection");
+    assert!(agent.sockets_to(port) <= 1);
+}

@@ -1,0 +1,69 @@
+//! Traps about a circuit breaker that is open: it must make the verdict neither worse nor better.
+//!
+//! Passive circuits, around the calls that an application makes itself, are not there yet; for them trap 17 will ask
+//! that an open one makes its entry degraded at most, whatever the criticality.
+
+use tokio::time::sleep;
+use vitalsign::{FunctionCheck, check_with};
+
+use super::{Dependency, seconds};
+use crate::harness::inside::Parts;
+
+fn down(name: &str, dependency: &Dependency) -> FunctionCheck {
+    check_with(name, dependency.clone(), Dependency::ask).every(seconds(10)).timeout(seconds(2))
+}
+
+fn breaker_is_open(parts: &Parts, name: &str) -> bool {
+    let labels = [("healthcheck_name", name), ("healthcheck_circuit_breaker_state", "open")];
+    parts.scrape().value("healthcheck_circuit_breaker_status", &labels) == Some(1.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_17_an_open_breaker_makes_no_outage_of_a_degrading_check() {
+    let cache = Dependency::down();
+    let parts = Parts::start([down("cache", &cache), down("db", &Dependency::up()).critical()]);
+    let mut opened = false;
+    for _ in 0..1_000 {
+        sleep(seconds(1)).await;
+        opened |= breaker_is_open(&parts, "cache");
+        for path in ["/health", "/health/ready", "/health/startup", "/health/live"] {
+            assert_eq!(parts.get(path).await.status, 200, "{path}");
+        }
+    }
+    assert!(opened);
+    let health = parts.json("/health").await;
+    assert_eq!(
+        (&health["status"], &health["message"]),
+        (&"degraded".into(), &"cache: unhealthy (degrading)".into())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_17b_an_open_breaker_keeps_its_verdict() {
+    let db = Dependency::down();
+    let parts = Parts::start([down("db", &db).critical()]);
+    sleep(seconds(1)).await;
+    let (mut opened, mut spared) = (0, false);
+    for _ in 0..3_600 {
+        sleep(seconds(1)).await;
+        let ready = parts.get("/health/ready").await;
+        let document = ready.json();
+        let check = &document["checks"]["db"];
+        assert_eq!((ready.status, &document["message"]), (503, &"db: unhealthy".into()));
+        assert_eq!((&check["status"], &check["reason"]), (&"unhealthy".into(), &"_OTHER".into()));
+        assert!(
+            check["age_seconds"].as_f64().unwrap() < 15.0,
+            "the verdict is renewed at every tick: {check}"
+        );
+        parts.scrape().expect("healthcheck_up", &[("healthcheck_name", "db")], 0.0);
+        opened += u32::from(breaker_is_open(&parts, "db"));
+        spared |= check["circuit_breaker"] == "open";
+    }
+    assert!(opened > 3_000 && spared, "this was about an open breaker");
+    assert!(db.asked() < 180, "of 360 runs {} were not spared", db.asked());
+
+    db.set(true);
+    sleep(seconds(120)).await;
+    assert_eq!(parts.get("/health/ready").await.status, 200);
+    assert!(!breaker_is_open(&parts, "db"));
+}
