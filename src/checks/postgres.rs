@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_query_is_one_statement_inside_a_limited_transaction() {
-        let sql = transaction("select 1 -- all;\n;; ", &Run::new(Duration::from_secs(5)));
+        let sql = transaction("select 1 -- all;\n;; ", &Run::new(Duration::from_secs(5_000)));
         assert!(sql.starts_with("BEGIN READ ONLY; SET LOCAL statement_timeout = 49"), "{sql}");
         assert!(sql.ends_with("SELECT * FROM (\nselect 1 -- all;\n\n) AS answer LIMIT 1;\nCOMMIT"), "{sql}");
         let late = transaction("select 1", &Run::new(Duration::ZERO));

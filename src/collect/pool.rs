@@ -205,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn shows_how_full_a_pool_is_and_what_waiting_cost() {
         let store = Store::new();
-        let options = SqlitePoolOptions::new().max_connections(2).acquire_timeout(Duration::from_millis(50));
+        let options = SqlitePoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(2));
         let pool = options.connect_lazy("sqlite::memory:").unwrap();
         let metrics = PoolMetrics::register(&store, "orders", pool.clone());
         let name = "db_client_connection_pool_name=\"orders\"";

@@ -15,8 +15,8 @@ use super::{
     user::User,
 };
 
-const STARTS: Duration = Duration::from_secs(30);
-const STOPS: Duration = Duration::from_secs(30);
+const STARTS: Duration = Duration::from_secs(60);
+const STOPS: Duration = Duration::from_secs(120);
 
 /// An agent that is to be started.
 #[derive(Debug)]
@@ -70,8 +70,9 @@ impl Launch {
     #[track_caller]
     pub(crate) fn start(self) -> Agent {
         let (scratch, process) = self.spawn();
-        let addr = process
-            .ready("listening address in the log", STARTS, || process.stderr().lines().find_map(listening));
+        let addr = process.ready("listening address in the log", STARTS, || {
+            process.stderr().split_inclusive('\n').filter(|line| line.ends_with('\n')).find_map(listening)
+        });
         Agent { addr, process, scratch }
     }
 
@@ -154,9 +155,11 @@ impl Agent {
         Scrape::parse(page.text())
     }
 
-    /// What it logged so far.
+    /// What it logged so far, in whole lines: the last one may just be written.
     pub(crate) fn log(&self) -> String {
-        self.process.stderr()
+        let mut log = self.process.stderr();
+        log.truncate(log.rfind('\n').map_or(0, |end| end + 1));
+        log
     }
 
     /// What it printed so far.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-const ANSWERS: Duration = Duration::from_secs(10);
+const ANSWERS: Duration = Duration::from_secs(60);
 const FRAME_END: u8 = 0xCE;
 const DURABLE: u8 = 0b10;
 const PASSIVE: u8 = 0b1;

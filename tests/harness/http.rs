@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-const ANSWERS: Duration = Duration::from_secs(10);
+const ANSWERS: Duration = Duration::from_secs(60);
 
 /// An answer, body unchunked but not decompressed.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use super::{
     user::User,
 };
 
-const STARTS: Duration = Duration::from_secs(30);
+const STARTS: Duration = Duration::from_secs(60);
 const PROGRAM: &str = "/usr/bin/prometheus-node-exporter";
 
 /// A running node_exporter.

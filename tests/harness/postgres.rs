@@ -15,8 +15,8 @@ use super::{
     user::User,
 };
 
-const STARTS: Duration = Duration::from_secs(60);
-const STOPS: Duration = Duration::from_secs(30);
+const STARTS: Duration = Duration::from_secs(120);
+const STOPS: Duration = Duration::from_secs(60);
 
 /// A running cluster with the database `postgres` and a role `vitalsign` that may log in and nothing more.
 #[derive(Debug)]

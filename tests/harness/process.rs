@@ -25,7 +25,7 @@ use super::{
 /// The search path of every child; none inherits the environment of the tests.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-const SIGNALS_ARRIVE: Duration = Duration::from_secs(10);
+const SIGNALS_ARRIVE: Duration = Duration::from_secs(60);
 
 /// A command run as `user` with nothing but `PATH` in its environment, that gets `orphaned` (a signal's name)
 /// when the test process ends, however it ends.

@@ -14,8 +14,8 @@ use super::{
     user::User,
 };
 
-const STARTS: Duration = Duration::from_secs(30);
-const STOPS: Duration = Duration::from_secs(30);
+const STARTS: Duration = Duration::from_secs(60);
+const STOPS: Duration = Duration::from_secs(60);
 
 /// A running server that asks for a password and keeps nothing.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ fn a_queue_is_measured_and_left_as_it_is() {
     broker.declare_queue("amqp-measured");
     broker.publish("amqp-measured", 5);
     let agent = Agent::start(&format!(
-        "checks: {{ q: {{ kind: amqp, url: '{}', queue: amqp-measured, interval: 1s, timeout: 900ms }} }}",
+        "checks: {{ q: {{ kind: amqp, url: '{}', queue: amqp-measured, interval: 2s, timeout: 1900ms }} }}",
         broker.url()
     ));
     let labels = [
@@ -107,7 +107,7 @@ fn a_broker_hears_a_name_and_a_good_bye_also_when_the_queue_is_missing() {
 fn a_frozen_or_killed_broker_leaves_no_socket_behind() {
     let broker = RabbitMq::start();
     let agent = Agent::start(&format!(
-        "checks: {{ q: {{ kind: amqp, url: '{}', interval: 1s, timeout: 300ms, fail_after: 1 }} }}",
+        "checks: {{ q: {{ kind: amqp, url: '{}', interval: 2s, timeout: 1500ms, fail_after: 1 }} }}",
         broker.url()
     ));
     let reason = |wanted: &str| {

@@ -11,7 +11,7 @@ use crate::harness::{
     ports,
 };
 
-const SOON: std::time::Duration = std::time::Duration::from_secs(20);
+const SOON: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A port that is listened on and one that is not, and a configuration with a check of each criticality.
 fn configuration() -> (TcpListener, String) {

@@ -20,7 +20,7 @@ use crate::harness::{
 #[path = "embedding/policy.rs"]
 mod policy;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A type that is a check.
 struct Ledger {

@@ -27,7 +27,7 @@ mod page;
 
 use page::{page, promtool};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.txt");
 
 /// Definitions that the page of this test cannot have, and why.

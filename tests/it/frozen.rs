@@ -66,8 +66,8 @@ const BYSTANDER: (&str, &str) = ("healthcheck_name", "bystander");
 
 fn start(server: &impl Server, options: &str) -> Agent {
     let agent = Agent::start(&format!(
-        "checks:\n  db: {{ {}, interval: 1s, timeout: 400ms, fail_after: 3, recover_after: 2{options} }}\n  \
-         bystander: {{ kind: memory, interval: 200ms, timeout: 150ms, thresholds: {{ usage_ratio: {{ warn: 101% }} }} }}\n",
+        "checks:\n  db: {{ {}, interval: 1500ms, timeout: 1200ms, fail_after: 3, recover_after: 2{options} }}\n  \
+         bystander: {{ kind: memory, interval: 400ms, timeout: 350ms, thresholds: {{ usage_ratio: {{ warn: 101% }} }} }}\n",
         server.settings()
     ));
     eventually("a good beginning", SOON, || {
@@ -101,7 +101,7 @@ fn freeze_and_thaw(server: &impl Server, options: &str) -> Agent {
         assert_eq!((look.state.as_str(), look.suspect), (state, suspect), "{look:?}");
         assert_eq!(Look::of(&agent, "bystander").state, "healthy", "another check suffers");
         seen.insert(look.failures);
-        if look.failures == 5 { Ok(()) } else { Err(format!("{look:?}")) }
+        if look.failures >= 5 { Ok(()) } else { Err(format!("{look:?}")) }
     });
     assert!([0, 1, 2, 3, 4].iter().all(|failures| seen.contains(failures)), "looked too seldom: {seen:?}");
     assert_eq!(sockets.last(), Some(&1), "connections at a time: {sockets:?}");

@@ -25,7 +25,7 @@ use crate::harness::{
     user::User,
 };
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 /// How long something is watched that must not happen; a slow machine makes the test weaker, not red.
 const WHILE: Duration = Duration::from_millis(300);
 
@@ -134,8 +134,8 @@ fn an_agent_is_found_by_its_log_line() {
         format!(r#"{{"level":"INFO","fields":{{"message":"listening","address":"{addr}"}}}}"#),
     ] {
         let script = format!(
-            "exec 9<>/dev/tcp/127.0.0.1/{}\necho \"$@\" \"$GREETING\"\necho '{line}' >&2\n\
-             trap 'exit 3' TERM\nwhile :; do read -r -t 0.01 _ <&9; done\n",
+            "exec 9<>/dev/tcp/127.0.0.1/{}\necho \"$@\" \"$GREETING\"\ntrap 'exit 3' TERM\n\
+             echo '{line}' >&2\nwhile :; do read -r -t 0.01 _ <&9; done\n",
             addr.port()
         );
         let agent =

@@ -20,7 +20,7 @@ use crate::harness::{
 #[path = "http/groups.rs"]
 mod groups;
 
-const SOON: std::time::Duration = std::time::Duration::from_secs(20);
+const SOON: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// All paths that tell of groups, with the group.
 const GROUPS: [(&str, &str); 14] = [

@@ -13,16 +13,18 @@ use serde_json::Value;
 use crate::harness::{
     agent::{Agent, Launch},
     eventually::{eventually, same},
+    ports,
 };
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A mail server that greets when the test says so.
 struct Mail(TcpListener);
 
 impl Mail {
     fn start() -> Self {
-        Self(TcpListener::bind(("127.0.0.1", 0)).unwrap())
+        // A port that no client of another test can be given when this server ends and another takes its place.
+        Self(TcpListener::bind(("127.0.0.1", ports::free())).unwrap())
     }
 
     fn address(&self) -> String {
@@ -101,12 +103,14 @@ fn sigterm_drains_then_ends_runs_then_http_then_the_process() {
 #[test]
 fn it_goes_on_as_before_for_the_drain_time() {
     let mail = Mail::start();
-    let config = format!(
-        "stop: {{ drain: 2s, within: 5m }}\nchecks:\n  mail: {{ kind: tcp, address: '{}', interval: 100ms, timeout: \
-         50ms }}\n",
-        mail.address()
-    );
-    let agent = Agent::start(&config);
+    let drained_for = |time: &str| {
+        Agent::start(&format!(
+            "stop: {{ drain: {time}, within: 60m }}\nchecks:\n  mail: {{ kind: tcp, address: '{}', interval: 500ms, \
+             timeout: 450ms }}\n",
+            mail.address()
+        ))
+    };
+    let agent = drained_for("50m");
     eventually("all is well", SOON, || same(ready(&agent), &(200, Value::Null)));
     agent.signal(Signal::TERM);
     eventually("ready to say so", SOON, || same(ready(&agent), &draining()));
@@ -115,6 +119,10 @@ fn it_goes_on_as_before_for_the_drain_time() {
     // The server listens on, checks go on.
     eventually("more runs while draining", SOON, || runs() >= before + 2.0);
     assert_eq!(ready(&agent), draining());
+
+    // And ends by itself when that time is over.
+    let agent = drained_for("1s");
+    agent.signal(Signal::TERM);
     assert_eq!(finish(&agent).code(), Some(0));
 }
 
@@ -159,7 +167,7 @@ fn the_log_has_a_line_for_each_change_and_none_for_healthy_runs() {
     let mail = Mail::start();
     let address = mail.address();
     let config = format!(
-        "log: {{ format: json }}\nchecks:\n  mail: {{ kind: tcp, address: '{address}', interval: 100ms, timeout: 50ms, \
+        "log: {{ format: json }}\nchecks:\n  mail: {{ kind: tcp, address: '{address}', interval: 500ms, timeout: 450ms, \
          criticality: critical }}\n"
     );
     let agent = Agent::start(&config);

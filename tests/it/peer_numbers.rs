@@ -13,7 +13,7 @@ use crate::harness::{
     scrape::{Sample, Scrape},
 };
 
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 30;
 const SOON: Duration = Duration::from_secs(60);
 
 /// The collectors of node_exporter that know what ours know.

@@ -35,7 +35,7 @@ use std::{
 };
 
 /// For what must happen soon on any machine.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)

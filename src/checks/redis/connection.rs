@@ -231,10 +231,14 @@ mod tests {
         let mut connection = open(wire, RedisConnectionInfo::default()).await.unwrap();
         let asked =
             connection.ask(async |mut commands| redis::cmd("PING").query_async::<()>(&mut commands).await);
-        timeout(Duration::from_millis(20), asked).await.unwrap_err();
-        drop(connection);
-        let mut said = Vec::new();
-        timeout(SOON, server.read_to_end(&mut said)).await.unwrap().unwrap();
+        let mut said = [0; PING.len()];
+        tokio::select! {
+            answer = asked => panic!("{answer:?}"),
+            heard = timeout(SOON, server.read_exact(&mut said)) => drop(heard.unwrap().unwrap()),
+        }
         assert_eq!(said, PING);
+        drop(connection);
+        let more = timeout(SOON, server.read(&mut said)).await.unwrap();
+        assert_eq!(more.unwrap(), 0, "the connection outlived its question");
     }
 }

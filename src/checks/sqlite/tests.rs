@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::model::{Reason, Verdict};
 
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_secs(2);
 /// How much longer a slow machine may take before the test says that a limit was not kept.
 const SLACK: Duration = Duration::from_secs(10);
 

@@ -13,7 +13,7 @@ use crate::harness::{
     http::{self, Response},
 };
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn agent() -> Agent {
     let agent = Agent::start(

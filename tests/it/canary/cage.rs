@@ -97,7 +97,7 @@ impl Cage {
         let checks: String = self
             .checks()
             .into_iter()
-            .map(|(name, _, settings)| format!("  {name}: {{ {settings}, interval: 2s, timeout: 1900ms }}\n"))
+            .map(|(name, _, settings)| format!("  {name}: {{ {settings}, interval: 5s, timeout: 4900ms }}\n"))
             .collect();
         let url = format!("postgres://u:canary-env-url@127.0.0.1:{}/postgres", self.postgres.port());
         Launch::new(&format!("checks:\n{checks}"))

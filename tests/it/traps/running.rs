@@ -24,7 +24,7 @@ fn trap_05_one_slow_check_delays_no_other() {
         patient(check_with("waits", (), |()| std::future::pending::<()>())),
         patient(check_with("blocks_its_thread", door, |door| async move { door.pass() })),
         patient(FunctionCheck::blocking("blocks", Blocks(blocking_door))),
-        check("quick", async || true).critical().every(milliseconds(100)).timeout(milliseconds(50)),
+        check("quick", async || true).critical().every(milliseconds(500)).timeout(milliseconds(450)),
     ]);
     for slow in ["waits", "blocks_its_thread", "blocks"] {
         let active = [("healthcheck_name", slow)];

@@ -8,7 +8,7 @@ use vitalsign::{
 
 use super::{Dependency, SOON, milliseconds, seconds};
 use crate::harness::{
-    eventually::eventually,
+    eventually::{eventually, same},
     inside::{Gate, Parts, Whole},
     scrape::Scrape,
 };
@@ -103,12 +103,14 @@ fn a_stuck_runner_is_told_by_the_thread_of_the_web() {
             .every(milliseconds(100))
             .timeout(milliseconds(50))
     };
-    let steady = check("steady", async || true).critical().every(milliseconds(100)).timeout(milliseconds(50));
+    let steady =
+        check("steady", async || true).critical().every(milliseconds(500)).timeout(milliseconds(450));
     let whole = Whole::start([steady, wedge("a"), wedge("b"), wedge("c")]);
     eventually("all is well", SOON, || whole.status("/health") == 200);
     assert_state(&whole.scrape(), "steady", "healthy");
 
     gate.close();
+    eventually("both threads of the runner to be stuck", SOON, || same(gate.waiting(), &2));
     eventually("ready to say that it knows nothing", SOON, || {
         let ready = whole.get("/health/ready");
         let told = (ready.status, ready.json()["message"].clone());

@@ -147,8 +147,11 @@ async fn a_server_that_never_shakes_hands_is_a_timeout_in_tls() {
     let (listener, mut settings) = listen().await;
     settings.url.set_scheme("https").unwrap();
     let check = HttpCheck::new(settings).unwrap();
-    let run = Run::new(Duration::from_millis(200));
-    let outcome = run_against(&check, &run, &listener, async |_stream: TcpStream| {
+    let run = Run::new(TIMEOUT);
+    let outcome = run_against(&check, &run, &listener, async |mut stream: TcpStream| {
+        stream.read_u8().await.unwrap();
+        // It has begun to shake hands: the clock goes on to the time limit.
+        tokio::time::pause();
         pending::<()>().await;
     })
     .await;

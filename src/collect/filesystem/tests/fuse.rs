@@ -56,7 +56,8 @@ fn in_a_namespace() {
         mounts: Wanted { include: vec![format!("{}/*", folder.display())], exclude: Vec::new() },
     };
     let scratch = tempfile::tempdir().unwrap();
-    let patience = Patience::default();
+    // Time for the good one to answer on a slow machine.
+    let patience = Patience { each: FAIR.each, all: FAIR.each * 10 };
     let mut machine = Machine::over(scratch, &Root::default(), selection, patience, Arc::new(Space::read));
     let shown = |page: &str, path: &Path| {
         let at = format!("system_filesystem_mountpoint=\"{}\"", path.display());
