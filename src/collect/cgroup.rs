@@ -26,7 +26,7 @@ use super::{Collector, Root, Sheet, Source};
 use crate::config::Fields;
 use crate::model::{Definition, Instrument, Reason};
 
-use files::{Cpu, Memory, MemoryStat, Pids, Pressure, seconds};
+use files::{Cpu, Memory, MemoryStat, Pids, Pressure};
 use own::Own;
 
 pub(crate) use container::Container;
@@ -204,11 +204,8 @@ fn memory(files: &mut Memory, stat: &MemoryStat, limit: Option<u64>, sheet: &mut
 }
 
 fn stalls(pressure: &mut Pressure, sheet: &mut Sheet) {
-    let Some(stalls) = noted(sheet, pressure.resource, pressure.read()) else { return };
-    for (kind, time) in [("some", stalls.some), ("full", stalls.full)] {
-        if let Some(time) = time {
-            sheet.set(&PSI, &[pressure.resource, kind], seconds(time));
-        }
+    if let Some(stalls) = noted(sheet, pressure.resource, pressure.read()) {
+        stalls.set(sheet, &PSI, pressure.resource);
     }
 }
 

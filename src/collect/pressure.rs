@@ -1,5 +1,7 @@
 //! Collector `pressure`: for how long work stood still because processors, memory or disks were short.
 //!
+//! The control groups tell the same of themselves in the same format, so it is read here for them too.
+//!
 //! From `/proc/pressure/*`, which a kernel may have been built or started without; then there is nothing. Takes the
 //! totals, of which a rate is the share of time; leaves out the kernel's own averages, and `full` for the processors,
 //! which the kernel gives as zero: while all wait, one runs.
@@ -27,7 +29,7 @@ pub(super) struct Pressure;
 struct PressureCollector([(&'static str, ProcFile); 4]);
 
 /// Microseconds in which some, and in which all work stood still.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stalls {
     pub(super) some: Option<u64>,
     pub(super) full: Option<u64>,
@@ -67,13 +69,20 @@ impl Collector for PressureCollector {
             file.read(sheet, |text, sheet| {
                 let Stalls { some, full } = parse(text)?;
                 let full = full.filter(|_| *resource != "cpu");
-                for (kind, microseconds) in [("some", some), ("full", full)] {
-                    if let Some(microseconds) = microseconds {
-                        sheet.set(&STALL_TIME, &[resource, kind], microseconds as f64 / 1e6);
-                    }
-                }
+                Stalls { some, full }.set(sheet, &STALL_TIME, resource);
                 Some(())
             });
+        }
+    }
+}
+
+impl Stalls {
+    /// Shows them as seconds of `resource`.
+    pub(super) fn set(self, sheet: &mut Sheet, definition: &'static Definition, resource: &str) {
+        for (kind, microseconds) in [("some", self.some), ("full", self.full)] {
+            if let Some(microseconds) = microseconds {
+                sheet.set(definition, &[resource, kind], microseconds as f64 / 1e6);
+            }
         }
     }
 }
@@ -96,6 +105,8 @@ pub(super) fn parse(text: &str) -> Option<Stalls> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::collect::trial::{Trial, survives};
     use crate::model::Reason;
@@ -124,6 +135,31 @@ mod tests {
         assert_eq!(stalled("io", "full"), Some(17.784166));
         assert_eq!(stalled("irq", "full"), Some(1.5));
         assert_eq!((page.len(), page.errors), (4, vec![]));
+    }
+
+    #[test]
+    fn reads_stalls() {
+        let text = "some avg10=0.12 avg60=0.03 avg300=0.01 total=4021\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=17\n";
+        assert_eq!(parse(text), Some(Stalls { some: Some(4021), full: Some(17) }));
+        assert_eq!(parse("some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n").unwrap().full, None);
+        for wrong in
+            ["", "some", "some avg10=0.00\n", "some total=-1\n", "other total=1\n", "full total=1\nso"]
+        {
+            assert_eq!(parse(wrong), None, "{wrong:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_nothing_or_a_number(text in "((some|full|total=|[0-9]{1,22}|[ ,\\-\n]|\\PC)){0,12}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn numbers_come_through(some: u64, full: u64) {
+            let text = format!("some avg10=0.00 total={some}\nfull avg10=0.00 total={full}\n");
+            prop_assert_eq!(parse(&text), Some(Stalls { some: Some(some), full: Some(full) }));
+        }
     }
 
     #[test]

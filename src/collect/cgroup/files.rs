@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::parse::{self, Stalls};
+use super::parse;
 use super::place::{Folders, Version};
 use crate::collect::KernelFile;
+use crate::collect::pressure::{self, Stalls};
 
 pub(super) use memory::{Memory, MemoryStat};
 
@@ -155,7 +156,7 @@ fn owned(text: &str) -> Option<String> {
 }
 
 /// Microseconds as seconds.
-pub(super) fn seconds(micros: u64) -> f64 {
+fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
@@ -194,6 +195,6 @@ impl Pressure {
     }
 
     pub(super) fn read(&mut self) -> io::Result<Option<Stalls>> {
-        read(&mut self.file, parse::stalls)
+        read(&mut self.file, pressure::parse)
     }
 }

@@ -42,29 +42,6 @@ pub(super) fn keyed<const N: usize>(text: &str, keys: [&str; N]) -> Option<[Opti
     values.iter().any(Option::is_some).then_some(values)
 }
 
-/// How long tasks waited for a resource, in microseconds: some of them, and all of them at once. `cpu.pressure`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stalls {
-    pub(super) some: Option<u64>,
-    pub(super) full: Option<u64>,
-}
-
-/// Reads lines such as `some avg10=0.00 avg60=0.00 avg300=0.00 total=1234`.
-pub(super) fn stalls(text: &str) -> Option<Stalls> {
-    let mut stalls = Stalls::default();
-    for line in text.lines() {
-        let (word, numbers) = line.split_once(' ')?;
-        let total = numbers.split_ascii_whitespace().find_map(|number| number.strip_prefix("total="))?;
-        let slot = match word {
-            "some" => &mut stalls.some,
-            "full" => &mut stalls.full,
-            _ => return None,
-        };
-        *slot = Some(number(total)?);
-    }
-    (stalls != Stalls::default()).then_some(stalls)
-}
-
 /// The machine's memory in bytes, out of `/proc/meminfo`.
 pub(super) fn memory_of_machine(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -113,18 +90,6 @@ mod tests {
     }
 
     #[test]
-    fn reads_stalls() {
-        let text = "some avg10=0.12 avg60=0.03 avg300=0.01 total=4021\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=17\n";
-        assert_eq!(stalls(text), Some(Stalls { some: Some(4021), full: Some(17) }));
-        assert_eq!(stalls("some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n").unwrap().full, None);
-        for wrong in
-            ["", "some", "some avg10=0.00\n", "some total=-1\n", "other total=1\n", "full total=1\nso"]
-        {
-            assert_eq!(stalls(wrong), None, "{wrong:?}");
-        }
-    }
-
-    #[test]
     fn reads_the_machine() {
         assert_eq!(
             memory_of_machine("MemTotal:       24684092 kB\nMemFree: 1 kB\n"),
@@ -141,8 +106,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn garbage_is_nothing_or_a_number(text in "((some|full|total=|max|MemTotal:|kB|[0-9]{1,22}|[ ,\\-\n]|\\PC)){0,12}") {
-            let _ = (number(&text), limit(&text), keyed(&text, ["some", "max"]), stalls(&text));
+        fn garbage_is_nothing_or_a_number(text in "((some|max|MemTotal:|kB|[0-9]{1,22}|[ ,\\-\n]|\\PC)){0,12}") {
+            let _ = (number(&text), limit(&text), keyed(&text, ["some", "max"]));
             let _ = (memory_of_machine(&text), processors_online(&text));
             for share in [processors(&text), processors_of_two(&text, "100000"), processors_of_two("1", &text)] {
                 prop_assert!(share.flatten().is_none_or(|share| share.is_finite() && share > 0.0));
@@ -154,8 +119,6 @@ mod tests {
             let [a, b, c] = values;
             let text = format!("a {a}\nb {b}\nc {c}\n");
             prop_assert_eq!(keyed(&text, ["c", "a", "b"]), Some([Some(c), Some(a), Some(b)]));
-            let text = format!("some avg10=0.00 total={a}\nfull avg10=0.00 total={b}\n");
-            prop_assert_eq!(stalls(&text), Some(Stalls { some: Some(a), full: Some(b) }));
         }
     }
 }
