@@ -152,6 +152,16 @@ fn each(sheet: &mut Sheet, definition: &'static Definition, states: &[(&str, Opt
     }
 }
 
+/// The machine's memory in bytes, out of the text of the file, whatever else it says.
+pub(super) fn total(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("MemTotal:")).and_then(bytes)
+}
+
+/// An amount such as `  24684092 kB`.
+fn bytes(amount: &str) -> Option<u64> {
+    whole(Some(amount.strip_suffix("kB")?.trim()))?.checked_mul(1024)
+}
+
 fn parse(text: &str) -> Option<Meminfo> {
     let mut info = Meminfo::default();
     let (mut total, mut free) = (None, None);
@@ -169,8 +179,7 @@ fn parse(text: &str) -> Option<Meminfo> {
             "SwapFree" => &mut info.swap_free,
             _ => continue,
         };
-        let kib = whole(Some(amount.strip_suffix("kB")?.trim()))?;
-        *place = Some(kib.checked_mul(1024)?);
+        *place = Some(bytes(amount)?);
     }
     (info.total, info.free) = (total.filter(|total| *total > 0)?, free?);
     Some(info)

@@ -5,7 +5,7 @@ use std::io;
 use super::files::{Cpu, Memory, Pids, Pressure};
 use super::{parse, place};
 use crate::collect::filesystem::mountinfo;
-use crate::collect::{KernelFile, Root};
+use crate::collect::{KernelFile, Root, memory};
 
 /// This process' control group.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Files {
             Err(error) => return Err(error),
         };
         let place = |controller| place::find(controller, &memberships, &mounts, root);
-        let machine = root.file("proc/meminfo").text().ok().and_then(parse::memory_of_machine);
+        let machine = root.file("proc/meminfo").text().ok().and_then(memory::total);
         let processors =
             root.file("sys/devices/system/cpu/online").text().ok().and_then(parse::processors_online);
         // The topmost group of all has no such file; what its pressure files tell is the machine's.

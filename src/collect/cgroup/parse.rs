@@ -42,12 +42,6 @@ pub(super) fn keyed<const N: usize>(text: &str, keys: [&str; N]) -> Option<[Opti
     values.iter().any(Option::is_some).then_some(values)
 }
 
-/// The machine's memory in bytes, out of `/proc/meminfo`.
-pub(super) fn memory_of_machine(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    number(line.trim_ascii().strip_suffix(" kB")?)?.checked_mul(1024)
-}
-
 /// How many processors `/sys/devices/system/cpu/online` lists: `0-3,5` are five.
 pub(super) fn processors_online(text: &str) -> Option<u64> {
     text.trim_ascii_end().split(',').try_fold(0_u64, |sum, range| {
@@ -91,12 +85,6 @@ mod tests {
 
     #[test]
     fn reads_the_machine() {
-        assert_eq!(
-            memory_of_machine("MemTotal:       24684092 kB\nMemFree: 1 kB\n"),
-            Some(24_684_092 * 1024)
-        );
-        assert_eq!(memory_of_machine("MemFree: 1 kB\n"), None);
-        assert_eq!(memory_of_machine("MemTotal: 1 MB\n"), None);
         assert_eq!(processors_online("0-3,5\n"), Some(5));
         assert_eq!(processors_online("0\n"), Some(1));
         for wrong in ["", "3-0", "a", "0-", "0-18446744073709551615"] {
@@ -106,9 +94,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn garbage_is_nothing_or_a_number(text in "((some|max|MemTotal:|kB|[0-9]{1,22}|[ ,\\-\n]|\\PC)){0,12}") {
+        fn garbage_is_nothing_or_a_number(text in "((some|max|[0-9]{1,22}|[ ,\\-\n]|\\PC)){0,12}") {
             let _ = (number(&text), limit(&text), keyed(&text, ["some", "max"]));
-            let _ = (memory_of_machine(&text), processors_online(&text));
+            let _ = processors_online(&text);
             for share in [processors(&text), processors_of_two(&text, "100000"), processors_of_two("1", &text)] {
                 prop_assert!(share.flatten().is_none_or(|share| share.is_finite() && share > 0.0));
             }

@@ -19,6 +19,13 @@ Hugepagesize:       2048 kB
 ";
 
 #[test]
+fn reads_the_machine() {
+    assert_eq!(total("MemTotal:       24684092 kB\nMemFree: 1 kB\n"), Some(24_684_092 * 1024));
+    assert_eq!(total("MemFree: 1 kB\n"), None);
+    assert_eq!(total("MemTotal: 1 MB\n"), None);
+}
+
+#[test]
 fn shows_what_the_kernel_says() {
     let mut trial = Trial::new(&MemorySource, "{}");
     trial.write(MEMINFO, SAMPLE);
