@@ -10,6 +10,7 @@ use std::io;
 use tokio::runtime::Handle;
 
 use super::{BlockingCheck, Built, Check, Kind, Probe, Run, Target, reasons, usage};
+use crate::collect::cgroup::{Container, ContainerTasks};
 use crate::collect::{Root, TaskGroup, pids};
 use crate::config::{Fields, Node, Reading, Schema, Setting};
 use crate::model::{Bound, Limit, Name, Outcome, Policy, Reason, Threshold};
@@ -128,7 +129,9 @@ impl BlockingCheck for SystemTasks {
         let counts = match self.of {
             Of::Processes => pids::processes(&self.root).map(|tasks| counted(tasks as f64)),
             Of::Threads => pids::threads(&self.root).map(|tasks| counted(tasks as f64)),
-            Of::Cgroup | Of::Runtime | Of::Group => pids::group(&self.root).map(|group| self.judge(group)),
+            Of::Cgroup | Of::Runtime | Of::Group => {
+                Container::new(&self.root).tasks().map(|group| self.judge(group))
+            }
         };
         counts.unwrap_or_else(|error: io::Error| {
             Outcome::failed(reasons::declared(reasons::of_io(&error), REASONS))
@@ -139,8 +142,8 @@ impl BlockingCheck for SystemTasks {
 }
 
 impl SystemTasks {
-    fn judge(&self, group: Option<pids::GroupTasks>) -> Outcome {
-        let Some(pids::GroupTasks { tasks, limit }) = group else {
+    fn judge(&self, group: Option<ContainerTasks>) -> Outcome {
+        let Some(ContainerTasks { tasks, limit }) = group else {
             return Outcome::failed(Reason::NotFound)
                 .message("no control group counts the tasks of this process");
         };

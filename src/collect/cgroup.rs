@@ -29,7 +29,7 @@ use crate::model::{Definition, Instrument, Reason};
 use files::{Cpu, Memory, MemoryStat, Pids, Pressure};
 use own::Own;
 
-pub(crate) use container::Container;
+pub(crate) use container::{Container, ContainerTasks};
 
 static CPU_TIME: Definition =
     counter("cgroup.cpu.time", "s", &["cpu.mode"], "Processor time that the container used, by mode");

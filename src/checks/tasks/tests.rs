@@ -89,7 +89,7 @@ fn measures_how_much_of_the_limit_is_used() {
             limit: Name::new("limit").unwrap(),
             usage: usage::name().unwrap(),
         };
-        let outcome = check.judge(Some(pids::GroupTasks { tasks: 40, limit }));
+        let outcome = check.judge(Some(ContainerTasks { tasks: 40, limit }));
         let measured = outcome.measurements.into_iter();
         measured.map(|(name, value)| (name.to_string(), value)).collect::<Vec<_>>()
     };

@@ -40,6 +40,14 @@ pub(crate) struct ContainerCpu {
     pub(crate) usage: Option<f64>,
 }
 
+/// The processes and threads of the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ContainerTasks {
+    pub(crate) tasks: u64,
+    /// How many it may hold, by its own limit or one above it; `None` without a limit.
+    pub(crate) limit: Option<u64>,
+}
+
 impl Default for Container {
     fn default() -> Self {
         Self::new(&Root::default())
@@ -72,6 +80,13 @@ impl Container {
             return Ok(None);
         };
         Ok(Some(ContainerCpu { limit, usage: self.take(now, user + system, limit) }))
+    }
+
+    /// The tasks; `None` where nothing counts them, as in the topmost group.
+    pub(crate) fn tasks(&mut self) -> io::Result<Option<ContainerTasks>> {
+        let pids = &mut self.own.files()?.pids;
+        let Some(tasks) = pids.usage()? else { return Ok(None) };
+        Ok(Some(ContainerTasks { tasks, limit: pids.limit()? }))
     }
 
     fn take(&mut self, now: Instant, time: f64, limit: f64) -> Option<f64> {

@@ -65,3 +65,62 @@ fn a_limit_that_cannot_be_read_is_an_error() {
     assert_eq!(container.memory().unwrap_err().kind(), io::ErrorKind::InvalidData);
     assert_eq!(container.cpu(Instant::now()).unwrap_err().kind(), io::ErrorKind::InvalidData);
 }
+
+fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::new(folder.path());
+    for (path, content) in files {
+        fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+        fs::write(root.join(path), content).unwrap();
+    }
+    (folder, root)
+}
+
+fn tasks(root: &Root) -> Option<ContainerTasks> {
+    Container::new(root).tasks().unwrap()
+}
+
+#[test]
+fn reads_the_one_hierarchy_and_the_lowest_limit() {
+    let files = [
+        ("proc/self/cgroup", "0::/a/b\n"),
+        ("proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw\n"),
+        ("sys/fs/cgroup/a/b/pids.current", "7\n"),
+        ("sys/fs/cgroup/a/b/pids.max", "max\n"),
+        ("sys/fs/cgroup/a/pids.max", "50\n"),
+    ];
+    let (_folder, root) = tree(&files);
+    assert_eq!(tasks(&root), Some(ContainerTasks { tasks: 7, limit: Some(50) }));
+}
+
+#[test]
+fn prefers_the_hierarchy_that_counts() {
+    let files = [
+        ("proc/self/cgroup", "5:cpu,cpuacct:/x\n4:pids:/docker/abc\n0::/docker/abc\n"),
+        (
+            "proc/self/mountinfo",
+            "1 2 0:1 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n\
+             3 2 0:2 /docker/abc /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n",
+        ),
+        ("sys/fs/cgroup/pids/pids.current", "3\n"),
+        ("sys/fs/cgroup/pids/pids.max", "max\n"),
+    ];
+    let (_folder, root) = tree(&files);
+    assert_eq!(tasks(&root), Some(ContainerTasks { tasks: 3, limit: None }));
+}
+
+#[test]
+fn a_group_that_nobody_counts_is_none() {
+    let mounts = ("proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+    for groups in ["0::/\n", "", "3:cpu:/\n"] {
+        assert_eq!(tasks(&tree(&[("proc/self/cgroup", groups), mounts]).1), None, "{groups:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn tasks_of_this_process_are_counted_where_they_are() {
+    if let Some(group) = tasks(&Root::default()) {
+        assert!(group.tasks >= 1);
+    }
+}
