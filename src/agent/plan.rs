@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::checks::{self, Kind};
 use crate::collect::{Collectors, Root, SOURCES};
 use crate::config::{
-    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Secret, Setting, Word, read_policy,
+    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Setting, Word, read_policy,
 };
 use crate::health::GROUP_LIVE;
 use crate::runner::Planned;
@@ -122,10 +122,8 @@ impl Plan {
     /// Every problem of the configuration at once.
     pub fn read(document: Document) -> Result<(Self, Records), Problems> {
         let (mut plan, records) = document.read(read)?;
-        // Shorter ones would blank out half of every text and are found by guessing anyway.
-        let worth_hiding = |secret: &&Secret| secret.expose().len() >= 4;
-        let secrets = records.secrets().iter().filter(worth_hiding);
-        let secrets: Arc<[String]> = secrets.map(|secret| secret.expose().to_owned()).collect();
+        let secrets: Arc<[String]> =
+            records.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
         for check in &mut plan.checks {
             check.secrets = Arc::clone(&secrets);
         }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::secret::Secret;
 use super::setting::Schema;
+use crate::model::scrub;
 
 /// All settings of a configuration, in the order in which they were asked for.
 #[derive(Clone, Debug)]
@@ -114,8 +115,7 @@ impl Records {
     /// of less than four bytes stay: any text has those letters somewhere.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {
-        let telling = self.secrets.iter().filter(|secret| secret.expose().len() >= 4);
-        telling.fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "<secret>"))
+        scrub(text, self.secrets.iter().map(Secret::expose)).unwrap_or_else(|| text.to_owned())
     }
 }
 

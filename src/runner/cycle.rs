@@ -11,7 +11,7 @@ use tracing::{debug, info};
 use crate::checks::Probe;
 use crate::health::Tracker;
 use crate::metrics::{Histogram, Store};
-use crate::model::{Outcome, Policy, Reason, Verdict};
+use crate::model::{Detail, Outcome, Policy, Reason, Verdict, scrub};
 
 use super::breaker::{self, Breaker};
 use super::execution::{self, Ended};
@@ -105,7 +105,7 @@ impl Cycle {
         self.metrics.active.set_bool(stuck.is_some());
         self.stuck = stuck;
 
-        scrub(&mut outcome, &self.secrets);
+        clean(&mut outcome, &self.secrets);
         if let (Verdict::Fail(reason), Some(cause)) = (outcome.verdict, &outcome.cause) {
             let check = self.tracker.entry().name.as_str();
             debug!(check, reason = reason.as_str(), cause, "run failed");
@@ -141,23 +141,18 @@ impl Cycle {
     }
 }
 
-/// Takes the check's secrets out of every text of its outcome: drivers like to quote what they were given.
-fn scrub(outcome: &mut Outcome, secrets: &[String]) {
-    let clean = |text: &str| {
-        let dirty = secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()));
-        dirty.then(|| {
-            secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "<secret>"))
-        })
-    };
-    if let Some(cleaned) = outcome.cause.as_deref().and_then(clean) {
-        outcome.cause = Some(cleaned);
+/// Takes the check's secrets out of every text of its outcome.
+fn clean(outcome: &mut Outcome, secrets: &[String]) {
+    let cleaned = |text: &str| scrub(text, secrets.iter().map(String::as_str));
+    if let Some(text) = outcome.cause.as_deref().and_then(cleaned) {
+        outcome.cause = Some(text);
     }
-    if let Some(cleaned) = outcome.message.as_deref().and_then(clean) {
-        outcome.message = Some(cleaned.into());
+    if let Some(text) = outcome.message.as_deref().and_then(cleaned) {
+        outcome.message = Some(text.into());
     }
     for (_, detail) in &mut outcome.details {
-        if let crate::model::Detail::Text(text) = detail
-            && let Some(cleaned) = clean(text)
+        if let Detail::Text(text) = detail
+            && let Some(cleaned) = cleaned(text)
         {
             *text = cleaned;
         }
