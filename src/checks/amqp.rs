@@ -63,13 +63,13 @@ impl Check for AmqpCheck {
 
 impl AmqpCheck {
     async fn connect(&self, run: &Run) -> Result<Box<dyn Wire>, Outcome> {
-        let stream = net::connect(run, &self.settings.address).await.map_err(|error| {
-            Outcome::failed(reasons::declared(error.reason, failure::REASONS)).because(error)
-        })?;
+        let stream = net::connect(run, &self.settings.address)
+            .await
+            .map_err(|error| reasons::failed(error.reason, None, failure::REASONS).because(error))?;
         let Some(tls) = &self.settings.tls else { return Ok(Box::new(stream)) };
         match tls.connect(run, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(Outcome::failed(failure::of_io(&error)).because(error)),
+            Err(error) => Err(reasons::failed(reasons::of_io(&error), None, failure::REASONS).because(error)),
         }
     }
 

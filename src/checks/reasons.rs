@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use crate::model::Reason;
+use crate::model::{Outcome, Reason};
 
 /// The reason that an I/O error stands for.
 #[must_use]
@@ -31,6 +31,15 @@ pub(super) fn of_io(error: &io::Error) -> Reason {
 #[must_use]
 pub(super) fn declared(reason: Reason, by_kind: &[Reason]) -> Reason {
     if reason == Reason::Timeout || by_kind.contains(&reason) { reason } else { Reason::Other }
+}
+
+/// The outcome of a failure, with a public sentence where the reason alone says too little.
+pub(super) fn failed(reason: Reason, message: Option<&'static str>, by_kind: &[Reason]) -> Outcome {
+    let outcome = Outcome::failed(declared(reason, by_kind));
+    match message {
+        Some(message) => outcome.message(message),
+        None => outcome,
+    }
 }
 
 /// The reason of the first I/O or TLS error in the chain of sources of `error`.

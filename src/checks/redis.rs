@@ -73,9 +73,9 @@ impl RedisCheck {
                 return connected.map(boxed).map_err(|error| failure::of_socket(&error));
             }
         };
-        let stream = net::connect(run, address).await.map_err(|error| {
-            Outcome::failed(reasons::declared(error.reason, failure::REASONS)).because(error)
-        })?;
+        let stream = net::connect(run, address)
+            .await
+            .map_err(|error| reasons::failed(error.reason, None, failure::REASONS).because(error))?;
         match &self.server.tls {
             Some(tls) => tls.connect(run, stream).await.map(boxed).map_err(|error| failure::of_io(&error)),
             None => Ok(boxed(stream)),

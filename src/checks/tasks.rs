@@ -134,9 +134,8 @@ impl BlockingCheck for SystemTasks {
             }
         };
         counts.unwrap_or_else(|error: io::Error| {
-            Outcome::failed(reasons::declared(reasons::of_io(&error), REASONS))
-                .message("the number of tasks cannot be read")
-                .because(error)
+            let message = Some("the number of tasks cannot be read");
+            reasons::failed(reasons::of_io(&error), message, REASONS).because(error)
         })
     }
 }

@@ -39,7 +39,7 @@ impl Check for TcpCheck {
     async fn run(&self, run: &Run) -> Outcome {
         let mut stream = match net::connect(run, &self.address).await {
             Ok(stream) => stream,
-            Err(error) => return Outcome::failed(reasons::declared(error.reason, REASONS)).because(error),
+            Err(error) => return reasons::failed(error.reason, None, REASONS).because(error),
         };
         if let Some(send) = &self.send
             && let Err(error) = run.phase(Phase::Request, stream.write_all(send.expose().as_bytes())).await
@@ -85,7 +85,7 @@ async fn read_until(stream: &mut TcpStream, answer: &mut Vec<u8>, expect: &[u8])
 }
 
 fn failed(error: &io::Error) -> Outcome {
-    Outcome::failed(reasons::declared(reasons::of_io(error), REASONS)).because(error)
+    reasons::failed(reasons::of_io(error), None, REASONS).because(error)
 }
 
 impl Kind for Tcp {

@@ -1,7 +1,6 @@
 //! Why a broker did not answer, from the codes of the protocol; what they mean depends on what was asked for.
 
 use std::fmt;
-use std::io;
 
 use super::connection::{Failure, Stage};
 use super::frame::Broken;
@@ -40,7 +39,7 @@ const UNAVAILABLE: [&str; 4] =
 /// The outcome of a failure at a stage.
 pub(super) fn of(stage: Stage, failure: &Failure) -> Outcome {
     let (reason, message) = match failure {
-        Failure::Io(error) => (of_io(error), None),
+        Failure::Io(error) => (reasons::of_io(error), None),
         // How a broker refuses credentials that does not know how to say so.
         Failure::Ended if stage == Stage::Login => (Reason::Auth, None),
         Failure::Ended => (Reason::ConnectionReset, None),
@@ -54,16 +53,7 @@ pub(super) fn of(stage: Stage, failure: &Failure) -> Outcome {
         Failure::NoPlain => (Reason::Auth, Some("the broker takes no user and password")),
         Failure::Closed(refusal) | Failure::ChannelClosed(refusal) => of_refusal(stage, refusal),
     };
-    let outcome = Outcome::failed(reason).because(failure);
-    match message {
-        Some(message) => outcome.message(message),
-        None => outcome,
-    }
-}
-
-/// The declared reason that an I/O error stands for.
-pub(super) fn of_io(error: &io::Error) -> Reason {
-    reasons::declared(reasons::of_io(error), REASONS)
+    reasons::failed(reason, message, REASONS).because(failure)
 }
 
 /// The texts are RabbitMQ's: only they tell some things apart for which there is one code.

@@ -29,11 +29,7 @@ pub(in crate::checks) fn of(error: &Error) -> Outcome {
         Error::Protocol(_) => (Reason::Protocol, None),
         _ => (reasons::of_source(error).unwrap_or(Reason::Other), None),
     };
-    let outcome = Outcome::failed(reasons::declared(reason, REASONS)).because(error);
-    match message {
-        Some(message) => outcome.message(message),
-        None => outcome,
-    }
+    reasons::failed(reason, message, REASONS).because(error)
 }
 
 /// Whether the error says that the connection had ended before it was used.

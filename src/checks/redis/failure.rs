@@ -36,29 +36,22 @@ pub(super) fn of(error: &RedisError) -> Outcome {
         (None, ErrorKind::Io) => (io_of(error).map_or(Reason::ConnectionReset, reasons::of_io), None),
         (None, _) => (Reason::Other, None),
     };
-    outcome(reason, message).because(error)
+    reasons::failed(reason, message, REASONS).because(error)
 }
 
 /// The outcome that an error of the connection stands for.
 pub(super) fn of_io(error: &io::Error) -> Outcome {
-    outcome(reasons::of_io(error), None).because(error)
+    reasons::failed(reasons::of_io(error), None, REASONS).because(error)
 }
 
 /// The same for a socket of the machine: where there is none, no server runs.
 pub(super) fn of_socket(error: &io::Error) -> Outcome {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            outcome(Reason::ConnectionRefused, Some("no server has made the socket")).because(error)
+            let message = Some("no server has made the socket");
+            reasons::failed(Reason::ConnectionRefused, message, REASONS).because(error)
         }
         _ => of_io(error),
-    }
-}
-
-fn outcome(reason: Reason, message: Option<&'static str>) -> Outcome {
-    let outcome = Outcome::failed(reasons::declared(reason, REASONS));
-    match message {
-        Some(message) => outcome.message(message),
-        None => outcome,
     }
 }
 

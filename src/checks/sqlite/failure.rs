@@ -13,7 +13,7 @@ pub(super) const REASONS: &[Reason] =
 
 /// The outcome that an error of the system stands for.
 pub(super) fn of_file(error: &io::Error) -> Outcome {
-    let outcome = Outcome::failed(reasons::declared(reasons::of_io(error), REASONS)).because(error);
+    let outcome = reasons::failed(reasons::of_io(error), None, REASONS).because(error);
     if error.kind() == io::ErrorKind::InvalidInput {
         outcome.message("the path is not a file")
     } else {
@@ -30,11 +30,7 @@ pub(in crate::checks) fn of(error: &Error) -> Outcome {
         Error::Io(error) => (reasons::of_io(error), None),
         _ => (Reason::Other, None),
     };
-    let outcome = Outcome::failed(reasons::declared(reason, REASONS)).because(error);
-    match message {
-        Some(message) => outcome.message(message),
-        None => outcome,
-    }
+    reasons::failed(reason, message, REASONS).because(error)
 }
 
 /// The reason of an extended result code, whose lowest byte is the result code. A file that holds something else than a
