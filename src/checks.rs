@@ -200,3 +200,16 @@ pub static KINDS: &[&dyn Kind] = &[
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_kind_is_about_is_a_sentence() {
+        for kind in KINDS {
+            let about = kind.about();
+            assert!(about.starts_with(char::is_uppercase) && about.ends_with('.'), "{}: {about}", kind.name());
+        }
+    }
+}

@@ -93,7 +93,8 @@ mod tests {
                 name = source.build(&Root::default(), fields).map(|collector| collector.name());
             });
             assert_eq!(name, Some(source.name()));
-            assert!(source.about().ends_with('.'), "{}", source.about());
+            let about = source.about();
+            assert!(about.starts_with(char::is_uppercase) && about.ends_with('.'), "{about}");
         }
     }
 }

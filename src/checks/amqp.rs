@@ -110,7 +110,7 @@ impl Kind for Amqp {
     }
 
     fn about(&self) -> &'static str {
-        "logs in to RabbitMQ and looks at a queue without touching it; measures its messages and consumers"
+        "Logs in to RabbitMQ and looks at a queue without touching it; measures its messages and consumers."
     }
 
     fn example(&self) -> &'static str {

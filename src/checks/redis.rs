@@ -155,7 +155,7 @@ impl Kind for Redis {
     }
 
     fn about(&self) -> &'static str {
-        "logs in to Redis and sends PING; measures memory, clients and the lengths of lists and streams"
+        "Logs in to Redis and sends PING; measures memory, clients and the lengths of lists and streams."
     }
 
     fn example(&self) -> &'static str {
