@@ -209,7 +209,11 @@ mod tests {
     fn what_a_kind_is_about_is_a_sentence() {
         for kind in KINDS {
             let about = kind.about();
-            assert!(about.starts_with(char::is_uppercase) && about.ends_with('.'), "{}: {about}", kind.name());
+            assert!(
+                about.starts_with(char::is_uppercase) && about.ends_with('.'),
+                "{}: {about}",
+                kind.name()
+            );
         }
     }
 }

@@ -30,8 +30,8 @@ impl Filter {
     }
 }
 
-/// Whether `name` is what `pattern` says.
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether `name` is what `pattern` says, in which `*` stands for any characters.
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(start) else { return false };
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -57,10 +57,26 @@ mod tests {
             ("a*b*c", "axbxc"),
             ("sd*", "sd"),
             ("**", "x"),
+            ("*", "/a/b"),
+            ("/a/*", "/a/b/c"),
+            ("a*c*e", "abcde"),
+            ("a**b", "ab"),
+            ("a", "a"),
+            ("*a*a*", "aa"),
         ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("sda", "sda1"), ("a*a", "a"), ("a*b*c", "acb"), ("*1", "sda"), ("", "x")] {
+        for (pattern, name) in [
+            ("sda", "sda1"),
+            ("a*a", "a"),
+            ("a*b*c", "acb"),
+            ("*1", "sda"),
+            ("", "x"),
+            ("/a/*", "/a"),
+            ("a*c*e", "aec"),
+            ("*a*a*", "a"),
+            ("ab", "a*"),
+        ] {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
     }
@@ -87,6 +103,11 @@ mod tests {
             let (from, to) = (from.min(name.len()), to.clamp(from.min(name.len()), name.len()));
             let pattern = format!("{}*{}", &name[..from], &name[to..]);
             prop_assert!(matches(&pattern, &name), "{pattern} {name}");
+        }
+
+        #[test]
+        fn patterns_match_what_they_were_made_of(parts in proptest::collection::vec("[ab/]{0,3}", 1..5), fill in "[ab*/]{0,3}") {
+            prop_assert!(matches(&parts.join("*"), &parts.join(&fill)));
         }
 
         #[test]
