@@ -110,6 +110,16 @@ pub(super) fn out_of_time(run: &Run) -> Outcome {
     }
 }
 
+/// An address of this machine that refuses connections, as long as the socket is kept: a port that was only looked for
+/// may be another test's by the time it is used.
+#[cfg(test)]
+pub(super) fn closed() -> (tokio::net::TcpSocket, SocketAddr) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +155,7 @@ mod tests {
         let phases: Vec<_> = run.phases().into_iter().map(|(phase, _)| phase).collect();
         assert_eq!(phases, [Phase::Resolve, Phase::Connect]);
 
-        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let (_closed, closed) = closed();
         let addresses = [closed, listener.local_addr().unwrap()];
         connect_in_turn(&addresses, run.deadline()).await.unwrap();
     }

@@ -228,8 +228,9 @@ async fn a_silent_peer_is_left_in_the_phase_that_took_too_long() {
 
 #[tokio::test]
 async fn nobody_there_is_refused() {
-    let (listener, settings) = listen().await;
-    drop(listener);
+    let (_listener, mut settings) = listen().await;
+    let (_closed, address) = net::closed();
+    settings.address.port = address.port();
     let outcome = AmqpCheck { settings }.run(&Run::new(TIMEOUT)).await;
     fails(&outcome, Reason::ConnectionRefused);
 }

@@ -53,8 +53,8 @@ async fn an_open_port_is_enough() {
 
 #[tokio::test]
 async fn a_closed_port_refuses() {
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let outcome = check(port, None, None).run(&Run::new(TIMEOUT)).await;
+    let (_closed, address) = net::closed();
+    let outcome = check(address.port(), None, None).run(&Run::new(TIMEOUT)).await;
     fails(&outcome, Reason::ConnectionRefused);
 }
 

@@ -21,8 +21,9 @@ fn wants_ok(settings: &mut Settings) {
 
 #[tokio::test]
 async fn nothing_listens() {
-    let (listener, settings) = listen().await;
-    drop(listener);
+    let (_listener, mut settings) = listen().await;
+    let (_closed, address) = net::closed();
+    settings.url.set_port(Some(address.port())).unwrap();
     let outcome = HttpCheck::new(settings).unwrap().run(&Run::new(TIMEOUT)).await;
     fails(&outcome, Reason::ConnectionRefused);
     assert_eq!(status(&outcome), 0.0);
