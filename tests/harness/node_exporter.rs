@@ -2,13 +2,12 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
     time::Duration,
 };
 
 use super::{
     http, ports,
-    process::{Process, command},
+    process::{Process, command, installed},
     scrape::Scrape,
     scratch::Scratch,
     user::User,
@@ -29,11 +28,10 @@ impl NodeExporter {
     /// With these of its collectors and no others.
     #[track_caller]
     pub(crate) fn start(collectors: &[&str]) -> Self {
-        let installed = Path::new(PROGRAM).exists();
-        assert!(installed, "not installed: run tests/run, or apt-get install prometheus-node-exporter");
+        let program = installed(PROGRAM, "prometheus-node-exporter");
         let scratch = Scratch::new("node", User::oneself());
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
-        let mut node = command(PROGRAM, User::oneself(), "KILL");
+        let mut node = command(program, User::oneself(), "KILL");
         node.current_dir(scratch.path())
             .arg(format!("--web.listen-address={addr}"))
             .args(["--web.disable-exporter-metrics", "--collector.disable-defaults"])

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use super::{
     ports,
-    process::{Process, command, output},
+    process::{Process, command, output, password},
     scratch::Scratch,
     user::User,
 };
@@ -41,7 +41,7 @@ impl Postgres {
         let bin = newest_bin();
         let user = User::unprivileged(&["postgres"]);
         let scratch = Scratch::new("postgres", user);
-        let password = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect::<String>();
+        let password = password();
         initdb(&bin, user, &scratch, &password);
         let port = ports::free();
         let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();

@@ -41,6 +41,19 @@ pub(crate) fn command(program: impl AsRef<Path>, user: User, orphaned: &str) -> 
     command
 }
 
+/// The program at `path`, which Debian's `package` installs.
+#[track_caller]
+pub(crate) fn installed(path: impl Into<PathBuf>, package: &str) -> PathBuf {
+    let path = path.into();
+    assert!(path.exists(), "{} is missing: run tests/run, or apt-get install {package}", path.display());
+    path
+}
+
+/// A password that no other server has.
+pub(crate) fn password() -> String {
+    std::iter::repeat_with(fastrand::alphanumeric).take(24).collect()
+}
+
 /// Runs a command to its end; fails the test with its output when it fails.
 #[track_caller]
 pub(crate) fn output(mut command: Command) -> String {

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::{
     amqp::Amqp,
     ports,
-    process::{Process, command, output},
+    process::{Process, command, installed, output},
     scratch::Scratch,
     user::User,
 };
@@ -191,6 +191,5 @@ impl Node {
 }
 
 fn program(path: &Path) -> PathBuf {
-    assert!(path.exists(), "rabbitmq is not installed: run tests/run, or apt-get install rabbitmq-server");
-    path.to_owned()
+    installed(path, "rabbitmq-server")
 }

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::{
     ports,
-    process::{Process, command, output},
+    process::{Process, command, installed, output, password},
     scratch::Scratch,
     user::User,
 };
@@ -39,7 +39,7 @@ impl Redis {
         let user = User::unprivileged(&["redis"]);
         let scratch = Scratch::new("redis", user);
         let port = ports::free();
-        let password = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect::<String>();
+        let password = password();
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         let process = serve(user, &scratch, port, &password, &args);
         let server = Self { process, user, scratch, port, password, args };
@@ -130,7 +130,5 @@ fn serve(user: User, scratch: &Scratch, port: u16, password: &str, args: &[Strin
 }
 
 fn program(name: &str) -> PathBuf {
-    let path = Path::new("/usr/bin").join(name);
-    assert!(path.exists(), "redis is not installed: run tests/run, or apt-get install redis-server");
-    path
+    installed(Path::new("/usr/bin").join(name), "redis-server")
 }
