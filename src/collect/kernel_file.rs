@@ -38,15 +38,27 @@ pub(crate) struct KernelFile {
     path: PathBuf,
     open: Option<File>,
     content: Vec<u8>,
+    /// A first read that gives less is all there is.
+    whole_below: usize,
 }
 
 impl KernelFile {
+    /// The kernel hands out as many whole lines as fit into a page: what is shorter than half of one has no further
+    /// lines, unless those are longer than that.
+    const HALF_PAGE: usize = 2048;
+
+
     /// The most that is read of one file; a longer one is an error, not a part of itself.
     const MOST: usize = 8 * 1024 * 1024;
 
     /// The file at `path`; not opened yet.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), open: None, content: Vec::new() }
+        Self { path: path.into(), open: None, content: Vec::new(), whole_below: Self::HALF_PAGE }
+    }
+
+    /// The same file, whose lines may be of any length: it is read until it says that it has ended.
+    pub(crate) fn of_long_lines(self) -> Self {
+        Self { whole_below: 0, ..self }
     }
 
     /// Its content now.
@@ -75,6 +87,10 @@ impl KernelFile {
             let rest = self.content.get_mut(length..).unwrap_or_default();
             match file.read_at(rest, length as u64) {
                 Ok(0) => break,
+                Ok(read) if length == 0 && read < self.whole_below => {
+                    length = read;
+                    break;
+                }
                 Ok(read) => length += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

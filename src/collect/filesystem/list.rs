@@ -43,7 +43,13 @@ pub(super) struct Listed {
     pub(super) device: String,
     pub(super) kind: String,
     pub(super) mode: &'static str,
+    /// Whether asking it cannot hang.
+    pub(super) prompt: bool,
 }
+
+/// Types of file systems that say how full they are out of the kernel's memory, whatever their disk does. Others wait
+/// for a server, for a program or for their own locks.
+const PROMPT: &[&str] = &["ext2", "ext3", "ext4", "ramfs", "tmpfs", "xfs"];
 
 impl List {
     pub(super) fn new(root: &Root, selection: Selection) -> Self {
@@ -52,7 +58,7 @@ impl List {
             if is_whole(root) { vec![own] } else { vec![("proc/1/mountinfo", Seen::FromWithin), own] };
         Self {
             root: root.clone(),
-            files: files.into_iter().map(|(path, seen)| (root.file(path), seen)).collect(),
+            files: files.into_iter().map(|(path, seen)| (root.file(path).of_long_lines(), seen)).collect(),
             selection,
             content: None,
             mounts: Vec::new(),
@@ -84,15 +90,18 @@ impl List {
                 Seen::FromHere => from_within(&self.root, mounts),
                 Seen::FromWithin => mounts,
             };
+            let slow = mounts.iter().filter(|mount| !PROMPT.contains(&mount.kind.as_str()));
+            let slow: Vec<PathBuf> = slow.map(|mount| mount.path.clone()).collect();
             let mounts = self.selection.choose(mounts).into_iter();
-            self.mounts = mounts.map(|mount| Listed::new(&self.root, mount)).collect();
+            self.mounts = mounts.map(|mount| Listed::new(&self.root, mount, &slow)).collect();
         }
         Ok((true, changed))
     }
 }
 
 impl Listed {
-    fn new(root: &Root, mount: Mount) -> Self {
+    /// `slow` is where file systems are mounted that may hang: so may whatever lies below.
+    fn new(root: &Root, mount: Mount, slow: &[PathBuf]) -> Self {
         let within = mount.path.strip_prefix("/").unwrap_or(&mount.path);
         Self {
             path: if is_whole(root) { mount.path.clone() } else { root.join(within) },
@@ -100,6 +109,7 @@ impl Listed {
             device: mount.source,
             kind: mount.kind,
             mode: if mount.read_only { "ro" } else { "rw" },
+            prompt: !slow.iter().any(|slow| mount.path.starts_with(slow)),
             key: (mount.id, mount.path),
         }
     }
