@@ -116,11 +116,7 @@ impl Sampler {
     /// A sampler that fills `store`.
     pub(crate) fn new(store: &Store, collectors: Vec<Box<dyn Collector>>, limits: Limits) -> Self {
         let idle = collectors.into_iter().map(|collector| Member::new(store, collector)).collect();
-        Self {
-            pool: Mutex::new(Pool { idle, running: None, readings: 0 }),
-            changed: Condvar::new(),
-            limits,
-        }
+        Self { pool: Mutex::new(Pool { idle, running: None, readings: 0 }), changed: Condvar::new(), limits }
     }
 
     /// Brings the numbers up to date: runs every collector whose time has come, here and now, save where another thread
@@ -153,11 +149,7 @@ impl Sampler {
     }
 
     /// Runs the collector; gives the pool back unless others went on without this thread meanwhile.
-    fn run<'p>(
-        &'p self,
-        mut pool: MutexGuard<'p, Pool>,
-        mut member: Member,
-    ) -> Option<MutexGuard<'p, Pool>> {
+    fn run<'p>(&'p self, mut pool: MutexGuard<'p, Pool>, mut member: Member) -> Option<MutexGuard<'p, Pool>> {
         let since = Instant::now();
         pool.readings += 1;
         let (reading, name) = (pool.readings, member.collector.name());

@@ -1,8 +1,8 @@
 //! A sign of life from another runtime: one task there beats, whoever answers liveness reads how long ago. How late it
 //! beat says how late that runtime is with everything.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::metrics::Histogram;
 
 /// How often the watched runtime should beat: often enough for [`STALLED`], seldom enough to cost nothing.
-pub(crate) const BEAT: Duration = Duration::from_secs(5);
+pub(crate) const BEAT: Duration = Duration::from_secs(10);
 /// After how long without a beat the runtime counts as stalled: generous, because the answer is a restart.
 const STALLED: Duration = Duration::from_secs(30);
 

@@ -19,6 +19,8 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// How many buffers are kept for the next page.
 const SPARE: usize = 4;
+/// How many bytes all of them may hold: the buffers of a very large page would be most of the memory of the process.
+const SPARE_BYTES: usize = 32 * 1024 * 1024;
 
 /// A rendered page.
 #[derive(Clone, Debug)]
@@ -89,7 +91,12 @@ impl Pages {
     /// Pages of `store`; each of `refresh` is called before a page is rendered.
     #[must_use]
     pub fn new(store: Store, refresh: Vec<Refresh>) -> Self {
-        Self { sources: Arc::new(Sources { store, refresh }), current: None, buffers: Arc::default(), gzip: None }
+        Self {
+            sources: Arc::new(Sources { store, refresh }),
+            current: None,
+            buffers: Arc::default(),
+            gzip: None,
+        }
     }
 
     /// What the pages are made from.
@@ -174,7 +181,8 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut spare = self.home.0.lock();
-        if spare.len() < SPARE {
+        let held: usize = spare.iter().map(Vec::capacity).sum();
+        if spare.len() < SPARE && held + self.buffer.capacity() <= SPARE_BYTES {
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.clear();
             spare.push(buffer);

@@ -68,8 +68,7 @@ impl Machine {
 }
 
 fn mounts(count: usize) -> String {
-    (0..count)
-        .fold(String::new(), |all, id| all + &format!("{id} 0 8:{id} / /m{id} rw - zfs pool/{id} rw\n"))
+    (0..count).fold(String::new(), |all, id| all + &format!("{id} 0 8:{id} / /m{id} rw - zfs pool/{id} rw\n"))
 }
 
 fn unresponsive(page: &str) -> Vec<usize> {
