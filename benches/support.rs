@@ -5,6 +5,7 @@ pub mod agent;
 pub mod client;
 pub mod cpu;
 pub mod figures;
+pub mod fuse;
 pub mod listeners;
 pub mod node_exporter;
 

@@ -21,7 +21,7 @@ use crate::collect::{Collectors, RuntimeMetrics, Sampler};
 use crate::health::{Board, DuplicateName};
 use crate::metrics::Store;
 use crate::model::Definition;
-use crate::runner::Runner;
+use crate::runner::{Planned, Runner};
 use crate::supervisor::EndedEarly;
 use crate::web::{Faces, Limits, Server};
 use crate::{collect, health, metrics, runner, telemetry, web};
@@ -110,19 +110,19 @@ impl Agent {
         for address in &plan.listen {
             listeners.push(listen(*address).map_err(|error| StartError::Listen(*address, error))?);
         }
-        let runtime = RunnerRuntime::start().map_err(StartError::System)?;
+        let may_block = plan.checks.iter().any(Planned::may_block_its_thread);
+        let runtime = RunnerRuntime::start(may_block).map_err(StartError::System)?;
         let board = Board::new(store.clone());
         let mut refresh = vec![about::show(store, &board)];
         let Collectors(collectors) = plan.collectors;
         if !collectors.is_empty() {
-            let sampler = Sampler::start(store, collectors, collect::Limits::default());
-            let sampler = sampler.map_err(StartError::System)?;
+            let sampler = Sampler::new(store, collectors, collect::Limits::default());
             refresh.push(Box::new(move |_| {
                 sampler.sample();
                 None
             }));
         }
-        let watched = runtime.metrics(store);
+        let watched = runtime.metrics(store, board.pulse());
         let faces =
             Faces::new(&board, store, &plan.service, &plan.version, refresh).map_err(StartError::System)?;
         let checks = plan.checks.len();

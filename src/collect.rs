@@ -39,7 +39,7 @@ mod trial;
 mod uptime;
 
 pub use collector::Collectors;
-pub(crate) use collector::{Collector, Source};
+pub(crate) use collector::{Collector, PERIOD, Source};
 pub(crate) use kernel_file::{KernelFile, Root};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use pool::PoolMetrics;

@@ -24,6 +24,7 @@ pub(crate) use observers::Observe;
 pub use foreign::process_registry;
 pub use labels::Labels;
 pub use names::{prometheus_label, prometheus_name, violations};
+pub(crate) use page::Sources;
 pub use page::{Page, Pages, Refresh};
 pub use series::{Counter, Gauge, Histogram};
 pub use snapshot::Snapshot;

@@ -16,10 +16,10 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::checks::{Probe, Target};
+use crate::checks::{Asking, Probe, Target};
 use crate::health::{Board, Component, DuplicateName, Registration};
 use crate::metrics::Store;
-use crate::model::{Name, Policy, Reason};
+use crate::model::{FUNCTION, Name, Policy, Reason};
 use crate::supervisor::{EndedEarly, Tasks};
 
 pub use metrics::DEFINITIONS;
@@ -103,6 +103,12 @@ impl Runner {
 }
 
 impl Planned {
+    /// Whether it may block the thread that it runs on, and does not say so: no kind out of a configuration does, and of
+    /// a function of the embedding program nobody knows.
+    pub(crate) fn may_block_its_thread(&self) -> bool {
+        self.kind == FUNCTION && matches!(self.probe.0, Asking::Async(_))
+    }
+
     fn registration(&self) -> Registration {
         let Target { address, port, db_system, messaging_system } = &self.target;
         let component = match (self.local, db_system) {
@@ -145,11 +151,13 @@ pub async fn run_once(planned: Vec<Planned>, board: &Board, store: &Store) -> Re
 
 /// Shows that this runtime lives.
 async fn beat(board: Board, stop: CancellationToken) {
+    let mut due = Instant::now();
     while !stop.is_cancelled() {
-        board.pulse().beat();
+        board.pulse().beat_due(due);
+        due = Instant::now() + crate::health::BEAT;
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(crate::health::BEAT) => {}
+            () = tokio::time::sleep_until(due) => {}
         }
     }
 }

@@ -8,6 +8,7 @@ mod document;
 mod health;
 mod ietf;
 mod metrics;
+mod pages;
 mod plain;
 mod requests;
 mod router;
@@ -31,7 +32,7 @@ struct Inner {
     board: Board,
     service: String,
     version: String,
-    pages: metrics::PageWorker,
+    pages: pages::PageWorker,
     requests: requests::RequestMetrics,
 }
 
@@ -54,7 +55,7 @@ impl Faces {
             board: board.clone(),
             service: service.to_owned(),
             version: version.to_owned(),
-            pages: metrics::PageWorker::start(store, refresh)?,
+            pages: pages::PageWorker::start(store, refresh)?,
             requests: requests::RequestMetrics::new(store),
         })))
     }

@@ -23,10 +23,15 @@ pub struct Agent {
 impl Agent {
     /// Starts the agent with these `checks`, a YAML mapping without indentation, and waits for its first page.
     pub fn start(checks: &str) -> Self {
+        Self::start_with("", checks)
+    }
+
+    /// The same with further `settings`, whole lines of YAML.
+    pub fn start_with(settings: &str, checks: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("vitalsign.yaml");
         let indented: String = checks.lines().map(|line| format!("  {line}\n")).collect();
-        fs::write(&file, format!("log: {{ level: error }}\nchecks:\n{indented}")).unwrap();
+        fs::write(&file, format!("log: {{ level: error }}\n{settings}checks:\n{indented}")).unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let address = free.to_string();
         let mut command = Command::new(BINARY);

@@ -22,10 +22,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
     }
     // The names that the client libraries of Prometheus have for a process; an embedding program may have its own.
     #[cfg(feature = "prometheus-interop")]
-    if let Err(error) = store.join(&crate::metrics::process_registry()) {
-        error!(%error, "cannot start a thread");
-        return ExitCode::FAILURE;
-    }
+    store.join_prompt(&crate::metrics::process_registry());
     // Signals are waited for apart from everything that may get stuck.
     let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = waiting.map_err(|error| error.to_string()).and_then(|waiting| {

@@ -9,7 +9,8 @@
 //!   and throttling where processors are limited.
 //! - With neither, only the number of tasks, and only if it is limited: a service manager limits it for every service,
 //!   which makes no container of it.
-//! - Nothing in a group without limits, such as the topmost one: its numbers would be the machine's.
+//! - Nothing in a group without limits, such as the topmost one: its numbers would be the machine's. Whether it has got
+//!   one is looked at every 15 seconds.
 //!
 //! Leaves out input and output, and what version 1 does not tell: memory events and pressure.
 
@@ -21,8 +22,9 @@ mod place;
 
 use std::fmt::Display;
 use std::io;
+use std::time::Duration;
 
-use super::{Collector, Root, Sheet, Source};
+use super::{Collector, PERIOD, Root, Sheet, Source};
 use crate::config::Fields;
 use crate::model::{Definition, Instrument, Reason};
 
@@ -128,19 +130,32 @@ impl Source for Cgroup {
     }
 
     fn build(&self, root: &Root, _fields: &mut Fields<'_>) -> Option<Box<dyn Collector>> {
-        Some(Box::new(CgroupCollector(Own::new(root))))
+        Some(Box::new(CgroupCollector { own: Own::new(root), limited: true }))
     }
 }
 
-struct CgroupCollector(Own);
+/// How long a group without limits is left alone: they rarely come to one that runs, and looking for them reads as many
+/// files as there are.
+const UNLIMITED_FOR: Duration = Duration::from_secs(15);
+
+struct CgroupCollector {
+    own: Own,
+    /// Whether there was something to show the last time.
+    limited: bool,
+}
 
 impl Collector for CgroupCollector {
     fn name(&self) -> &'static str {
         Cgroup.name()
     }
 
+    fn period(&self) -> Duration {
+        if self.limited { PERIOD } else { UNLIMITED_FOR }
+    }
+
     fn collect(&mut self, sheet: &mut Sheet) {
-        let files = match self.0.files() {
+        self.limited = true;
+        let files = match self.own.files() {
             Ok(files) => files,
             Err(error) => return fail(sheet, "where the group is", &error),
         };
@@ -157,7 +172,8 @@ impl Collector for CgroupCollector {
                 stalls(pressure, sheet);
             }
         }
-        if limited || pids_limit.is_some() {
+        self.limited = limited || pids_limit.is_some();
+        if self.limited {
             pids(&mut files.pids, pids_limit, sheet);
         }
     }

@@ -28,14 +28,17 @@ pub(crate) trait Source: Sync {
     fn build(&self, root: &Root, fields: &mut Fields<'_>) -> Option<Box<dyn Collector>>;
 }
 
+/// How long numbers stand before they are read again, unless their collector says otherwise.
+pub(crate) const PERIOD: Duration = Duration::from_secs(1);
+
 /// Reads local numbers and fills them into its sheet.
 pub(crate) trait Collector: Send {
     /// The label `collector.name`: that of its source.
     fn name(&self) -> &'static str;
 
-    /// How long its numbers stand before they are read again.
+    /// How long the numbers that it read last stand before they are read again.
     fn period(&self) -> Duration {
-        Duration::from_secs(1)
+        PERIOD
     }
 
     /// Reads once. What is not set in this call is gone from the page; what could not be read is noted with

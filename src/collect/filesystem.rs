@@ -1,7 +1,8 @@
 //! Collector `filesystem`: how full the mounted file systems are.
 //!
-//! Reads `/proc/self/mountinfo` and asks every mount that is [shown](selection) with statvfs(2), on a thread that may
-//! [hang](asker): some 30 µs for the list and 20 µs a mount. A mount that does not answer within 100 ms is marked and
+//! Reads `/proc/self/mountinfo` and asks every mount that is [shown](selection) with statvfs(2): one that answers out of
+//! the kernel's memory at once, any other on a thread that may [hang](asker). Some 30 µs for the list, 1 µs for the
+//! former and 20 µs for the latter. A mount that does not answer within 100 ms is marked and
 //! not asked again before it has answered; all together take half a second at most, and those for which no time was
 //! left come first the next time. A file system without blocks is left out, and inodes where it has no fixed number
 //! of them. Says nothing of directories and quotas.
@@ -152,6 +153,9 @@ impl FilesystemCollector {
     /// Asks the mount, if it can be told in time whether it answers.
     fn ask(&mut self, index: usize, end: Instant) -> Option<(&Listed, Answer)> {
         let mount = self.list.mounts.get(index)?;
+        if mount.prompt {
+            return Some((mount, self.asker.ask_here(&mount.path)));
+        }
         let in_time = end.saturating_duration_since(Instant::now()) >= self.patience.each;
         if !in_time && !self.asker.hangs(&mount.key) {
             return Some((mount, Answer::NotAsked));

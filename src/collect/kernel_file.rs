@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 /// The folder under which `/proc` and `/sys` are looked for: `/`, or where a container has the host's.
 #[derive(Clone, Debug)]
 pub(crate) struct Root(PathBuf);
@@ -38,15 +40,26 @@ pub(crate) struct KernelFile {
     path: PathBuf,
     open: Option<File>,
     content: Vec<u8>,
+    /// A first read that gives less is all there is.
+    whole_below: usize,
 }
 
 impl KernelFile {
+    /// The kernel hands out as many whole lines as fit into a page: what is shorter than half of one has no further
+    /// lines, unless those are longer than that.
+    const HALF_PAGE: usize = 2048;
+
     /// The most that is read of one file; a longer one is an error, not a part of itself.
     const MOST: usize = 8 * 1024 * 1024;
 
     /// The file at `path`; not opened yet.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), open: None, content: Vec::new() }
+        Self { path: path.into(), open: None, content: Vec::new(), whole_below: Self::HALF_PAGE }
+    }
+
+    /// The same file, whose lines may be of any length: it is read until it says that it has ended.
+    pub(crate) fn of_long_lines(self) -> Self {
+        Self { whole_below: 0, ..self }
     }
 
     /// Its content now.
@@ -75,6 +88,10 @@ impl KernelFile {
             let rest = self.content.get_mut(length..).unwrap_or_default();
             match file.read_at(rest, length as u64) {
                 Ok(0) => break,
+                Ok(read) if length == 0 && read < self.whole_below => {
+                    length = read;
+                    break;
+                }
                 Ok(read) => length += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -82,6 +99,18 @@ impl KernelFile {
         }
         self.open = Some(file);
         Ok(self.content.get(..length).unwrap_or_default())
+    }
+
+    /// Whether its content may be another than when it was last read. Asking costs a hundredth of reading a list of
+    /// mounts, the file that knows; of any other file it may always be.
+    pub(crate) fn may_have_changed(&self) -> bool {
+        const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // A list of mounts cannot be written; a file that does not know what polling is says that it can.
+        let knows_not = PollFlags::OUT | PollFlags::PRI | PollFlags::ERR | PollFlags::NVAL;
+        let Some(file) = &self.open else { return true };
+        let mut asked = [PollFd::new(file, PollFlags::PRI | PollFlags::IN | PollFlags::OUT)];
+        let told = poll(&mut asked, Some(&AT_ONCE));
+        !told.is_ok_and(|_| asked.iter().all(|file| !file.revents().intersects(knows_not)))
     }
 
     /// Its content now, as text.
@@ -112,5 +141,19 @@ mod tests {
         std::fs::write(root.join("proc/stat"), [0xff, 0xfe]).unwrap();
         assert_eq!(file.text().unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(file.read().unwrap(), [0xff, 0xfe]);
+        assert!(file.may_have_changed(), "who knows");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_list_of_mounts_says_that_it_is_the_same() {
+        let mut file = KernelFile::new("/proc/self/mountinfo").of_long_lines();
+        assert!(file.may_have_changed(), "it was never read");
+        // Whatever else goes on here mounts things seldom.
+        let same = (0..1_000).any(|_| {
+            let before = file.read().unwrap().to_vec();
+            !file.may_have_changed() && file.read().unwrap() == before
+        });
+        assert!(same);
     }
 }

@@ -17,12 +17,19 @@ pub(super) struct ProcFile {
     file: KernelFile,
     /// Whether a Linux without it is conceivable.
     optional: bool,
+    /// How often in a row it was not there.
+    missed: u32,
 }
+
+/// A file that was not there so often ...
+const MISSED: u32 = 3;
+/// ... is looked for this seldom: every how many readings.
+const SELDOM: u32 = 16;
 
 impl ProcFile {
     /// The file at `path` under `root`, which every Linux has.
     pub(super) fn new(root: &Root, path: &'static str) -> Self {
-        Self { path, file: root.file(path), optional: !cfg!(target_os = "linux") }
+        Self { path, file: root.file(path), optional: !cfg!(target_os = "linux"), missed: 0 }
     }
 
     /// The file at `path` under `root`, which depends on how the kernel was built and started.
@@ -49,10 +56,17 @@ impl ProcFile {
         take: impl FnOnce(&str, &mut Sheet) -> Option<T>,
     ) -> Option<T> {
         let (path, optional) = (self.path, self.optional);
+        if optional && self.missed >= MISSED && !self.missed.is_multiple_of(SELDOM) {
+            self.missed = self.missed.saturating_add(1);
+            return None;
+        }
+        let before = std::mem::take(&mut self.missed);
         match self.text().and_then(|text| take(&text, sheet).ok_or_else(|| garbled(path))) {
             Ok(value) => Some(value),
             Err(error) => {
-                if !(optional && is_absent(&error)) {
+                if optional && is_absent(&error) {
+                    self.missed = before.saturating_add(1);
+                } else {
                     sheet.fail(reason(&error), format_args!("{path}: {error}"));
                 }
                 None

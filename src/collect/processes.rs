@@ -1,6 +1,7 @@
 //! Collector `processes`: how many processes there are, by state, and how many there were and may be.
 //!
-//! Walks `/proc`, about 10 µs a process, therefore at most every 15 seconds; the same files in a container show only its
+//! Walks `/proc`, about 10 µs a process, therefore once a minute: zombies and blocked processes that matter pile up for
+//! longer. The same files in a container show only its
 //! own processes. Threads of the kernel count, threads of programs do not: `load` has all of them.
 
 use std::fs::{self, File};
@@ -57,7 +58,7 @@ impl Source for Processes {
     }
 
     fn about(&self) -> &'static str {
-        "Counts the processes of this machine by state, every 15 seconds."
+        "Counts the processes of this machine by state, once a minute."
     }
 
     fn definitions(&self) -> &'static [&'static Definition] {
@@ -79,7 +80,7 @@ impl Collector for ProcessesCollector {
     }
 
     fn period(&self) -> Duration {
-        Duration::from_secs(15)
+        Duration::from_secs(60)
     }
 
     fn collect(&mut self, sheet: &mut Sheet) {

@@ -1,9 +1,10 @@
-//! Runs collectors when somebody reads: each at most once in its period, all on one thread of their own, each held to a
-//! time limit. One that hangs loses its numbers from the page, keeps its thread, and delays nobody else: a new thread
-//! goes on with the others, and takes it back when it has come to its end.
+//! Runs collectors when somebody reads: each at most once in its period, one after the other on the reader's thread,
+//! which is one that may hang. A collector that does loses its numbers from the page, keeps that thread, and delays
+//! nobody else: whoever reads next goes on with the others, and takes it back when it has come to its end.
+//!
+//! It has no thread of its own because waking one, and waiting for it, costs as much as most collectors do.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -11,7 +12,6 @@ use tracing::{info, warn};
 
 use crate::metrics::{Counter, Gauge, Store};
 use crate::model::{Definition, Instrument, Reason};
-use crate::supervisor;
 
 use super::collector::Collector;
 use super::sheet::{self, Sheet, Shown};
@@ -71,31 +71,19 @@ impl Default for Limits {
     }
 }
 
-/// Collectors and the thread that runs them. Cheap to clone; dropping the last one ends the thread.
-#[derive(Clone)]
-pub(crate) struct Sampler(Arc<Handle>);
-
-struct Handle {
-    shared: Arc<Shared>,
+/// Collectors, run by whoever samples.
+pub(crate) struct Sampler {
+    pool: Mutex<Pool>,
+    /// Told when the collector that runs has come to its end.
+    changed: Condvar,
     limits: Limits,
 }
 
-#[derive(Default)]
-struct Shared {
-    pool: Mutex<Pool>,
-    /// Told of everything that changes in the pool.
-    changed: Condvar,
-}
-
-#[derive(Default)]
 struct Pool {
     idle: Vec<Member>,
     running: Option<Running>,
-    /// Which thread may take from the pool; one that was replaced only gives back what it holds.
-    thread: u64,
-    /// When somebody last asked for fresh numbers.
-    asked: Option<Instant>,
-    closed: bool,
+    /// Counts the readings, so that one that was given up is told from the one that runs now.
+    readings: u64,
 }
 
 struct Member {
@@ -107,6 +95,7 @@ struct Member {
 
 /// What is known of the collector that runs, while its thread holds it.
 struct Running {
+    reading: u64,
     name: &'static str,
     since: Instant,
     shown: Shown,
@@ -125,109 +114,74 @@ struct Metrics {
 
 impl Sampler {
     /// A sampler that fills `store`.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub(crate) fn start(
-        store: &Store,
-        collectors: Vec<Box<dyn Collector>>,
-        limits: Limits,
-    ) -> std::io::Result<Self> {
+    pub(crate) fn new(store: &Store, collectors: Vec<Box<dyn Collector>>, limits: Limits) -> Self {
         let idle = collectors.into_iter().map(|collector| Member::new(store, collector)).collect();
-        let shared =
-            Arc::new(Shared { pool: Mutex::new(Pool { idle, ..Pool::default() }), ..Shared::default() });
-        start_thread(&shared, 0)?;
-        Ok(Self(Arc::new(Handle { shared, limits })))
+        Self { pool: Mutex::new(Pool { idle, running: None, readings: 0 }), changed: Condvar::new(), limits }
     }
 
-    /// Brings the numbers up to date: waits until every collector whose time has come has run or has hung, but not
-    /// longer than a reader can wait.
+    /// Brings the numbers up to date: runs every collector whose time has come, here and now, save where another thread
+    /// is about it. For that one it waits as long as a reader can wait, and goes on in its place once it has hung for
+    /// too long.
+    ///
+    /// Comes back late, or never, where a collector hangs: whoever cannot wait has another thread call this again.
     pub(crate) fn sample(&self) {
-        let Handle { shared, limits } = &*self.0;
-        let now = Instant::now();
-        let enough = now + limits.patience;
-        let mut pool = shared.pool.lock();
-        pool.asked = Some(now);
-        shared.changed.notify_all();
-        while (pool.has_due() || pool.running.is_some()) && Instant::now() < enough {
-            let hangs_at = pool.running.as_ref().map(|running| running.since + limits.hangs_after);
-            if hangs_at.is_some_and(|hangs_at| hangs_at <= Instant::now()) {
-                give_up(shared, &mut pool);
-            } else {
-                shared
-                    .changed
-                    .wait_until(&mut pool, hangs_at.map_or(enough, |hangs_at| hangs_at.min(enough)));
+        let asked = Instant::now();
+        let mut pool = self.pool.lock();
+        loop {
+            let now = Instant::now();
+            match &pool.running {
+                None => {
+                    let Some(member) = pool.take_due(asked) else { return };
+                    let Some(back) = self.run(pool, member) else { return };
+                    pool = back;
+                }
+                Some(running) if now >= running.since + self.limits.hangs_after => give_up(&mut pool),
+                Some(running) => {
+                    let enough = asked.min(running.since) + self.limits.patience;
+                    if now >= enough {
+                        return;
+                    }
+                    let until = enough.min(running.since + self.limits.hangs_after);
+                    self.changed.wait_until(&mut pool, until);
+                }
             }
         }
     }
-}
 
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.shared.pool.lock().closed = true;
-        self.shared.changed.notify_all();
-    }
-}
-
-/// Lets the others go on without the collector that has been running for too long.
-fn give_up(shared: &Arc<Shared>, pool: &mut MutexGuard<'_, Pool>) {
-    let Some(running) = pool.running.take() else { return };
-    running.metrics.overruns.increment();
-    running.metrics.success.set_bool(false);
-    sheet::withhold(&running.shown);
-    warn!(collector = running.name, "a collector hangs; its numbers are left out until it is back");
-    pool.thread += 1;
-    if start_thread(shared, pool.thread).is_err() {
-        // Without a thread nothing more is sampled until the hanging one ends, so nobody must wait for that.
-        pool.asked = None;
-        pool.thread -= 1;
-    }
-}
-
-fn start_thread(shared: &Arc<Shared>, thread: u64) -> std::io::Result<()> {
-    let shared = Arc::clone(shared);
-    supervisor::thread("vitalsign-local", move || work(&shared, thread)).map(drop)
-}
-
-fn work(shared: &Shared, thread: u64) {
-    let mut pool = shared.pool.lock();
-    loop {
-        if pool.closed || pool.thread != thread {
-            return;
-        }
-        let Some(mut member) = pool.take_due() else {
-            shared.changed.notify_all();
-            shared.changed.wait(&mut pool);
-            continue;
-        };
+    /// Runs the collector; gives the pool back unless others went on without this thread meanwhile.
+    fn run<'p>(&'p self, mut pool: MutexGuard<'p, Pool>, mut member: Member) -> Option<MutexGuard<'p, Pool>> {
         let since = Instant::now();
-        let (name, shown, metrics) = (member.collector.name(), member.sheet.shown(), member.metrics.clone());
-        pool.running = Some(Running { name, since, shown, metrics });
-        // Whoever waits has a time limit to keep from now on.
-        shared.changed.notify_all();
+        pool.readings += 1;
+        let (reading, name) = (pool.readings, member.collector.name());
+        let (shown, metrics) = (member.sheet.shown(), member.metrics.clone());
+        pool.running = Some(Running { reading, name, since, shown, metrics });
         drop(pool);
         member.run(since);
-        pool = shared.pool.lock();
-        if pool.thread == thread {
-            pool.running = None;
-        } else {
+        pool = self.pool.lock();
+        let in_time = pool.running.take_if(|running| running.reading == reading).is_some();
+        if !in_time {
             // What it set while nobody waited for it is old by now; its next reading shows.
             sheet::withhold(&member.sheet.shown());
             info!(collector = name, "a collector that hung is back");
             member.sampled = None;
         }
         pool.idle.push(member);
-        shared.changed.notify_all();
+        self.changed.notify_all();
+        in_time.then_some(pool)
     }
 }
 
-impl Pool {
-    fn has_due(&self) -> bool {
-        self.asked.is_some_and(|asked| self.idle.iter().any(|member| member.is_due(asked)))
-    }
+/// Lets the others go on without the collector that has been running for too long.
+fn give_up(pool: &mut Pool) {
+    let Some(running) = pool.running.take() else { return };
+    running.metrics.overruns.increment();
+    running.metrics.success.set_bool(false);
+    sheet::withhold(&running.shown);
+    warn!(collector = running.name, "a collector hangs; its numbers are left out until it is back");
+}
 
-    fn take_due(&mut self) -> Option<Member> {
-        let asked = self.asked?;
+impl Pool {
+    fn take_due(&mut self, asked: Instant) -> Option<Member> {
         let index = self.idle.iter().position(|member| member.is_due(asked))?;
         Some(self.idle.remove(index))
     }

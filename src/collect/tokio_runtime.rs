@@ -15,7 +15,8 @@ use crate::metrics::{Gauge, Histogram, Observe, Scope, Store};
 use crate::model::{Definition, Instrument};
 use crate::supervisor;
 
-/// How long the probe sleeps. Ten wake-ups a second cost nothing that could be measured.
+/// How long the probe sleeps. Ten wake-ups a second are little to a program that works; to one that only waits they
+/// would be most of what it does, so a runtime can do without.
 const NAP: Duration = Duration::from_millis(100);
 
 const BY_RUNTIME: &[&str] = &["tokio.runtime.name"];
@@ -61,7 +62,7 @@ static TIMER_DELAY: Definition = Definition {
     instrument: Instrument::Histogram(&[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]),
     unit: "s",
     attributes: BY_RUNTIME,
-    help: "How late a task on the runtime woke from a sleep of 100 ms; tokio's timer rounds up to 1 ms",
+    help: "How late a task on the runtime woke from a sleep; tokio's timer rounds up to 1 ms",
 };
 
 /// The metrics that this part fills.
@@ -103,7 +104,7 @@ pub(crate) static DEFINITIONS: &[&Definition] = &[
 #[derive(Debug)]
 #[must_use = "the metrics go when this is dropped"]
 pub struct RuntimeMetrics {
-    probe: AbortHandle,
+    _probe: Option<Probe>,
     /// Whom the store asks for as long as it lives.
     _watched: Arc<dyn Observe>,
 }
@@ -117,18 +118,29 @@ impl RuntimeMetrics {
     /// Starts a task on the runtime that measures how late it is. The runtime's timer must be enabled, as
     /// `#[tokio::main]` and `Builder::enable_all` do.
     pub fn register(store: &Store, name: &str, handle: &Handle) -> Self {
+        let (watched, delays) = Self::without_probe(store, name, handle);
+        let probe = Probe(supervisor::task_on(handle, probe(delays)).abort_handle());
+        Self { _probe: Some(probe), ..watched }
+    }
+
+    /// The same without a task that measures how late the runtime is, for one that has a task with timers anyway: what
+    /// that one finds goes into the histogram that comes with it.
+    pub(crate) fn without_probe(store: &Store, name: &str, handle: &Handle) -> (Self, Histogram) {
         let mut scope = store.scope();
         let delay = scope.histogram(&TIMER_DELAY, &[name]);
         let watched: Arc<dyn Observe> = Arc::new(Watched::new(scope, name, handle));
         store.observe(&watched);
-        let probe = supervisor::task_on(handle, probe(delay)).abort_handle();
-        Self { probe, _watched: watched }
+        (Self { _probe: None, _watched: watched }, delay)
     }
 }
 
-impl Drop for RuntimeMetrics {
+/// The task that measures; it ends with this.
+#[derive(Debug)]
+struct Probe(AbortHandle);
+
+impl Drop for Probe {
     fn drop(&mut self) {
-        self.probe.abort();
+        self.0.abort();
     }
 }
 

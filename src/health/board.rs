@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -35,6 +36,8 @@ struct Inner {
     draining: AtomicBool,
     started_up: AtomicBool,
     pulse: Pulse,
+    /// Told of what [`Board::log_changes`] may have something to say about.
+    changed: Notify,
     started: Instant,
     started_at: SystemTime,
 }
@@ -88,6 +91,7 @@ impl Board {
             draining: AtomicBool::new(false),
             started_up: AtomicBool::new(false),
             pulse: Pulse::default(),
+            changed: Notify::new(),
             started: Instant::now(),
             started_at: SystemTime::now(),
         }))
@@ -127,12 +131,14 @@ impl Board {
         let roster = Roster { entries, groups: BTreeMap::new() }.with_groups(&self.0.store, &before);
         self.0.roster.store(Arc::new(roster));
         self.0.store.touch();
+        self.0.changed.notify_one();
     }
 
     /// From now on the process is going down: `ready` says so and nothing turns that back.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
         self.0.store.touch();
+        self.0.changed.notify_one();
     }
 
     /// The sign of life that the runner's runtime gives and `live` reads.
@@ -216,11 +222,17 @@ impl Board {
             let (state, _) = self.group_state(&roster, name.as_str(), group.states(now), now);
             group.metrics.publish(state);
         }
-        roster.entries.values().filter_map(|entry| entry.expires(now)).min()
+        roster.next_expiry(now)
     }
 
-    /// Logs what changed since the last look and no outcome told of: verdicts that grew too old, and groups.
-    pub fn log_changes(&self, now: Instant) {
+    /// Waits until there may be something to log; at once where there was since the last time.
+    pub(crate) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// Logs what changed since the last look and no outcome told of: verdicts that grew too old, and groups. Says when a
+    /// verdict will next be too old: of that nobody tells.
+    pub fn log_changes(&self, now: Instant) -> Option<Instant> {
         let roster = self.0.roster.load();
         for entry in roster.entries.values() {
             let stale = entry.has_verdict() && entry.state(now) == State::Unknown;
@@ -235,7 +247,7 @@ impl Board {
         }
         if !roster.entries.is_empty() && !self.0.answered.load(Ordering::Relaxed) {
             // That nothing has answered yet is how every start looks.
-            return;
+            return None;
         }
         for (name, group) in &roster.groups {
             let (state, _) = self.group_state(&roster, name.as_str(), group.states(now), now);
@@ -251,15 +263,25 @@ impl Board {
                 None => info!(group, from, to, "group state changed"),
             }
         }
+        roster.next_expiry(now)
     }
 
-    pub(super) fn answered(&self) {
-        self.0.answered.store(true, Ordering::Relaxed);
+    /// Takes in that a check has a new verdict; `changed` says whether that may move a group.
+    pub(super) fn answered(&self, changed: bool) {
+        let first = !self.0.answered.swap(true, Ordering::Relaxed);
         self.0.store.touch();
+        if first || changed {
+            self.0.changed.notify_one();
+        }
     }
 }
 
 impl Roster {
+    /// When the next verdict will be too old.
+    fn next_expiry(&self, now: Instant) -> Option<Instant> {
+        self.entries.values().filter_map(|entry| entry.expires(now)).min()
+    }
+
     /// Derives the groups from what the entries say; the groups that always exist may be empty. A group that was there
     /// before keeps its series and what the log knows of it.
     fn with_groups(mut self, store: &Store, before: &Self) -> Self {

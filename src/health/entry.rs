@@ -153,11 +153,11 @@ impl Entry {
         self.passed_once.load(Ordering::Relaxed)
     }
 
-    pub(super) fn stand(&self, standing: Standing, passed: bool) {
-        if passed {
-            self.passed_once.store(true, Ordering::Relaxed);
-        }
+    /// Takes in a verdict. Says whether it is the first good one, or comes after one that was too old.
+    pub(super) fn stand(&self, standing: Standing, passed: bool) -> bool {
+        let first = passed && !self.passed_once.swap(true, Ordering::Relaxed);
         self.standing.store(Some(Arc::new(standing)));
+        first || self.was_stale.load(Ordering::Relaxed)
     }
 
     pub(super) fn standing(&self) -> Option<Arc<Standing>> {

@@ -1,13 +1,16 @@
-//! A sign of life from another runtime: one task there beats, whoever answers liveness reads how long ago.
+//! A sign of life from another runtime: one task there beats, whoever answers liveness reads how long ago. How late it
+//! beat says how late that runtime is with everything.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often the watched runtime should beat.
-pub(crate) const BEAT: Duration = Duration::from_secs(1);
+use crate::metrics::Histogram;
+
+/// How often the watched runtime should beat: often enough for [`STALLED`], seldom enough to cost nothing.
+pub(crate) const BEAT: Duration = Duration::from_secs(10);
 /// After how long without a beat the runtime counts as stalled: generous, because the answer is a restart.
 const STALLED: Duration = Duration::from_secs(30);
 
@@ -17,11 +20,12 @@ pub struct Pulse {
     start: Instant,
     /// Milliseconds from the start to the last beat.
     last: Arc<AtomicU64>,
+    delays: Arc<OnceLock<Histogram>>,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self { start: Instant::now(), last: Arc::default() }
+        Self { start: Instant::now(), last: Arc::default(), delays: Arc::default() }
     }
 }
 
@@ -30,6 +34,20 @@ impl Pulse {
     pub fn beat(&self) {
         let since = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(since, Ordering::Relaxed);
+    }
+
+    /// The same for a beat that was `due` a moment ago.
+    pub(crate) fn beat_due(&self, due: Instant) {
+        if let Some(delays) = self.delays.get() {
+            delays.observe(due.elapsed().as_secs_f64());
+        }
+        self.beat();
+    }
+
+    /// From now on how late beats are is recorded in `delays`.
+    pub(crate) fn record_in(&self, delays: Histogram) {
+        // Those that were given first stay.
+        let _ = self.delays.set(delays);
     }
 
     /// Whether the last beat is too long ago.

@@ -90,8 +90,8 @@ impl Tracker {
         if changed {
             self.log_change(before, &standing);
         }
-        self.entry.stand(standing, !failed);
-        self.board.answered();
+        let news = self.entry.stand(standing, !failed);
+        self.board.answered(changed || news);
         assessed.reason.filter(|_| failed)
     }
 
@@ -105,8 +105,8 @@ impl Tracker {
                 ..(*last).clone()
             };
             self.entry.metrics.renew(renewed.checked_at);
-            self.entry.stand(renewed, false);
-            self.board.answered();
+            let news = self.entry.stand(renewed, false);
+            self.board.answered(news);
         }
     }
 

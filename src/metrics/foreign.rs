@@ -1,7 +1,7 @@
 //! Registries of the crate `prometheus` whose metrics join the page: those of a program that has such metrics already.
 //!
-//! Their collectors are code of others. Each registry is gathered on a thread of its own, which a page waits for a
-//! little: one that panics or hangs costs the page only its own metrics. A family is left out where one of its sample
+//! Their collectors are code of others. Each registry is gathered on a thread of its own, while our own part of the page
+//! is made, and a page waits for it a little: one that panics or hangs costs the page only its own metrics. A family is left out where one of its sample
 //! names is on the page already, because a page with a series twice is refused as a whole, and where it is not a valid
 //! name at all. Writing is left to that crate's own encoder; it costs twenty times what ours does.
 
@@ -12,7 +12,7 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -38,18 +38,16 @@ pub(super) struct Foreign(Mutex<Inner>);
 
 struct Inner {
     joined: Vec<Joined>,
+    /// When they were asked for the next page.
+    asked: Option<Instant>,
     patience: Duration,
     /// Our own names, and the snapshot that they are of.
     ours: (Arc<Snapshot>, HashSet<String>),
 }
 
-/// One registry and the thread that gathers it.
+/// One registry.
 struct Joined {
-    orders: Sender<()>,
-    /// `None` where a collector panicked.
-    answers: Receiver<Option<Vec<MetricFamily>>>,
-    /// An order was not answered yet.
-    busy: bool,
+    gatherer: Gatherer,
     /// It panicked or hung the last time, which was told.
     failing: bool,
     /// What was told and counted before: names of families that are left out.
@@ -57,6 +55,20 @@ struct Joined {
     /// How many series it had when it last answered.
     series: u64,
     dropped: Dropped,
+}
+
+/// Who gathers a registry.
+enum Gatherer {
+    /// A thread of its own.
+    Thread {
+        orders: Sender<()>,
+        /// `None` where a collector panicked.
+        answers: Receiver<Option<Vec<MetricFamily>>>,
+        /// An order was not answered yet.
+        busy: bool,
+    },
+    /// Whoever makes the page.
+    Page(Registry),
 }
 
 struct Dropped {
@@ -68,7 +80,7 @@ struct Dropped {
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { joined: Vec::new(), patience: PATIENCE, ours: Default::default() }
+        Self { joined: Vec::new(), asked: None, patience: PATIENCE, ours: Default::default() }
     }
 }
 
@@ -85,6 +97,15 @@ impl Foreign {
                 }
             }
         })?;
+        self.add(store, Gatherer::Thread { orders, answers, busy: false });
+        Ok(())
+    }
+
+    pub(super) fn join_prompt(&self, store: &Store, registry: &Registry) {
+        self.add(store, Gatherer::Page(registry.clone()));
+    }
+
+    fn add(&self, store: &Store, gatherer: Gatherer) {
         let dropped = |reason| store.counter(&SERIES_DROPPED, &[reason]);
         let dropped = Dropped {
             invalid_name: dropped("invalid_name"),
@@ -92,23 +113,33 @@ impl Foreign {
             panic: dropped("panic"),
             timeout: dropped("timeout"),
         };
-        let (busy, failing, refused, series) = (false, false, HashSet::new(), 0);
-        self.0.lock().joined.push(Joined { orders, answers, busy, failing, refused, series, dropped });
-        Ok(())
+        let (failing, refused, series) = (false, HashSet::new(), 0);
+        self.0.lock().joined.push(Joined { gatherer, failing, refused, series, dropped });
+    }
+
+    /// Has the registries gathered for the page that comes next.
+    pub(super) fn ask(&self) {
+        let mut inner = self.0.lock();
+        if inner.joined.is_empty() {
+            return;
+        }
+        inner.asked = Some(Instant::now());
+        for joined in &mut inner.joined {
+            joined.gatherer.order();
+        }
     }
 
     /// Writes what joined at the end of `out`, which holds our own page.
     pub(super) fn render(&self, snapshot: &Arc<Snapshot>, out: &mut Vec<u8>) {
         let mut inner = self.0.lock();
-        let Inner { joined, patience, ours } = &mut *inner;
+        let Inner { joined, asked, patience, ours } = &mut *inner;
         if joined.is_empty() {
             return;
         }
         if !Arc::ptr_eq(&ours.0, snapshot) {
             *ours = (Arc::clone(snapshot), own_names(snapshot));
         }
-        let until = Instant::now() + *patience;
-        joined.iter_mut().for_each(Joined::order);
+        let until = asked.unwrap_or_else(Instant::now) + *patience;
         let mut theirs = HashSet::new();
         for joined in joined {
             let families = joined.answer(until);
@@ -122,21 +153,34 @@ impl Foreign {
     }
 }
 
-impl Joined {
+impl Gatherer {
     fn order(&mut self) {
+        let Self::Thread { orders, answers, busy } = self else { return };
         // What was gathered for an earlier page is old by now.
-        if self.busy && self.answers.try_recv().is_ok() {
-            self.busy = false;
+        if *busy && answers.try_recv().is_ok() {
+            *busy = false;
         }
-        if !self.busy {
-            self.busy = self.orders.send(()).is_ok();
+        if !*busy {
+            *busy = orders.send(()).is_ok();
         }
     }
 
+    /// What was gathered; `None` within where a collector panicked.
+    fn answer(&mut self, until: Instant) -> Result<Option<Vec<MetricFamily>>, RecvTimeoutError> {
+        match self {
+            Self::Thread { answers, busy, .. } => {
+                let answer = answers.recv_timeout(until.saturating_duration_since(Instant::now()));
+                *busy = answer.is_err();
+                answer
+            }
+            Self::Page(registry) => Ok(Some(registry.gather())),
+        }
+    }
+}
+
+impl Joined {
     fn answer(&mut self, until: Instant) -> Vec<MetricFamily> {
-        let answer = self.answers.recv_timeout(until.saturating_duration_since(Instant::now()));
-        self.busy = answer.is_err();
-        let (counter, what) = match answer {
+        let (counter, what) = match self.gatherer.answer(until) {
             Ok(Some(families)) => {
                 self.failing = false;
                 return families;

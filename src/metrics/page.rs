@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::gzip;
+use super::gzip::Gzip;
 use super::store::Store;
 use super::text;
 
@@ -19,6 +19,8 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// How many buffers are kept for the next page.
 const SPARE: usize = 4;
+/// How many bytes all of them may hold: the buffers of a very large page would be most of the memory of the process.
+const SPARE_BYTES: usize = 32 * 1024 * 1024;
 
 /// A rendered page.
 #[derive(Clone, Debug)]
@@ -49,52 +51,103 @@ impl Page {
 /// What must be brought up to date right before a page is made, and until when it then stands.
 pub type Refresh = Box<dyn Fn(Instant) -> Option<Instant> + Send + Sync>;
 
-/// Makes pages of a store.
-pub struct Pages {
+/// Where the values of a page come from that must be brought up to date before. Apart from [`Pages`]: a thread that
+/// hangs about it must not keep another from making a page of what there is.
+pub(crate) struct Sources {
     store: Store,
     refresh: Vec<Refresh>,
+}
+
+/// What is known of values that were just brought up to date.
+#[derive(Clone, Copy)]
+pub(crate) struct Fresh {
+    generation: u64,
+    at: Instant,
+    expires: Option<Instant>,
+}
+
+impl Sources {
+    /// Brings everything up to date.
+    pub(crate) fn refresh(&self, now: Instant) -> Fresh {
+        let generation = self.store.generation();
+        let expires = self.refresh.iter().filter_map(|refresh| refresh(now)).min();
+        self.store.refresh(now);
+        #[cfg(feature = "prometheus-interop")]
+        self.store.foreign().ask();
+        Fresh { generation, at: now, expires }
+    }
+}
+
+/// Makes pages of a store.
+pub struct Pages {
+    sources: Arc<Sources>,
     current: Option<Page>,
     buffers: Arc<Buffers>,
+    /// Once somebody asked for a compressed page.
+    gzip: Option<Gzip>,
 }
 
 impl Pages {
     /// Pages of `store`; each of `refresh` is called before a page is rendered.
     #[must_use]
     pub fn new(store: Store, refresh: Vec<Refresh>) -> Self {
-        Self { store, refresh, current: None, buffers: Arc::default() }
+        Self {
+            sources: Arc::new(Sources { store, refresh }),
+            current: None,
+            buffers: Arc::default(),
+            gzip: None,
+        }
+    }
+
+    /// What the pages are made from.
+    pub(crate) fn sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.sources)
+    }
+
+    /// Whether the last page still stands at `now`, because nothing changed.
+    pub(crate) fn stands(&self, now: Instant) -> bool {
+        let newest = |page: &Page| page.is_newest(&self.sources.store) && page.is_young(now);
+        self.current.as_ref().is_some_and(newest)
     }
 
     /// The page as of `now`, with its compressed form if `compressed`. The last one again where nothing changed.
     pub fn page(&mut self, now: Instant, compressed: bool) -> Page {
-        let generation = self.store.generation();
-        let page = match self.current.take() {
-            Some(page) if page.generation == generation && page.is_young(now) => page,
-            _ => self.render(generation, now),
+        let fresh = (!self.stands(now)).then(|| self.sources.refresh(now));
+        self.make(fresh, compressed)
+    }
+
+    /// The page of values that are `fresh`, or the last one again.
+    pub(crate) fn make(&mut self, fresh: Option<Fresh>, compressed: bool) -> Page {
+        let last = self.current.take();
+        let page = match (fresh, last) {
+            (None, Some(page)) => page,
+            (Some(fresh), _) => self.render(fresh),
+            (None, None) => self.render(self.sources.refresh(Instant::now())),
         };
         let page = match (&page.gzip, compressed) {
             (None, true) => {
-                let gzip = gzip::compress(&page.text, self.buffers.take());
-                Page { gzip: Some(self.buffers.lend(gzip)), ..page }
+                let gzip = self.gzip.get_or_insert_default();
+                let packed = gzip.compress(&page.text, self.buffers.take());
+                Page { gzip: Some(self.buffers.lend(packed)), ..page }
             }
             _ => page,
         };
         self.current.insert(page).clone()
     }
 
-    fn render(&self, generation: u64, now: Instant) -> Page {
-        let expires = self.refresh.iter().filter_map(|refresh| refresh(now)).min();
-        self.store.refresh(now);
+    fn render(&self, fresh: Fresh) -> Page {
+        let Fresh { generation, at, expires } = fresh;
         let mut text = self.buffers.take();
-        let snapshot = self.store.snapshot();
+        let snapshot = self.sources.store.snapshot();
         text::render(&snapshot, &mut text);
         #[cfg(feature = "prometheus-interop")]
-        self.store.foreign().render(&snapshot, &mut text);
+        self.sources.store.foreign().render(&snapshot, &mut text);
         Page {
             text: self.buffers.lend(text),
             gzip: None,
             generation,
-            made: now,
-            expires: expires.unwrap_or(now + MAX_AGE),
+            made: at,
+            expires: expires.unwrap_or(at + MAX_AGE),
         }
     }
 }
@@ -128,7 +181,8 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut spare = self.home.0.lock();
-        if spare.len() < SPARE {
+        let held: usize = spare.iter().map(Vec::capacity).sum();
+        if spare.len() < SPARE && held + self.buffer.capacity() <= SPARE_BYTES {
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.clear();
             spare.push(buffer);

@@ -186,6 +186,12 @@ impl Store {
         self.0.foreign.join(self, registry)
     }
 
+    /// The same for a registry whose collectors neither wait nor panic, which is gathered where the page is made.
+    #[cfg(feature = "prometheus-interop")]
+    pub(crate) fn join_prompt(&self, registry: &prometheus::Registry) {
+        self.0.foreign.join_prompt(self, registry);
+    }
+
     /// What joined the store.
     #[cfg(feature = "prometheus-interop")]
     pub(super) fn foreign(&self) -> &super::foreign::Foreign {

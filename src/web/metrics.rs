@@ -1,93 +1,47 @@
-//! `/metrics`: always 200, whatever the health is. Pages are made on a thread of their own; a request waits for one a
-//! little, then gets the last one there was.
-//!
-//! Who asks again within a second gets the page that the request before had made, and has the next one made meanwhile:
-//! many readers at once wait for none of each other, and a page is never older than its next expiry allows.
+//! `/metrics`: always 200, whatever the health is.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
-
-use arc_swap::ArcSwapOption;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
 
-use crate::metrics::{CONTENT_TYPE, Page, Pages, Refresh, Store};
-use crate::supervisor;
+use crate::metrics::CONTENT_TYPE;
 
 use super::Faces;
-
-/// How long a request waits for a fresh page before it takes the last one.
-const PATIENCE: Duration = Duration::from_millis(250);
-
-/// The thread that makes pages; it ends when the last handle is gone.
-pub(super) struct PageWorker {
-    orders: mpsc::Sender<Order>,
-    last: Arc<ArcSwapOption<Page>>,
-    /// A page is being made for whoever asks next.
-    ahead: Arc<AtomicBool>,
-    store: Store,
-}
-
-struct Order {
-    compressed: bool,
-    /// Nobody waits for a page that is made ahead.
-    reply: Option<oneshot::Sender<Page>>,
-}
-
-impl PageWorker {
-    pub(super) fn start(store: &Store, refresh: Vec<Refresh>) -> std::io::Result<Self> {
-        let (orders, inbox) = mpsc::channel::<Order>();
-        let last: Arc<ArcSwapOption<Page>> = Arc::default();
-        let (mut pages, kept) = (Pages::new(store.clone(), refresh), Arc::clone(&last));
-        let ahead = Arc::new(AtomicBool::new(false));
-        let made_ahead = Arc::clone(&ahead);
-        supervisor::thread("vitalsign-page", move || {
-            while let Ok(order) = inbox.recv() {
-                let page = pages.page(Instant::now(), order.compressed);
-                kept.store(Some(Arc::new(page.clone())));
-                match order.reply {
-                    // Whoever asked may have left; the page is kept for the next one.
-                    Some(reply) => drop(reply.send(page)),
-                    None => made_ahead.store(false, Ordering::Release),
-                }
-            }
-        })?;
-        Ok(Self { orders, last, ahead, store: store.clone() })
-    }
-
-    async fn page(&self, compressed: bool) -> Option<Page> {
-        let last = self.last.load_full();
-        let young = last.filter(|page| page.is_young(Instant::now()) && (page.gzip.is_some() || !compressed));
-        if let Some(page) = young {
-            if !page.is_newest(&self.store) && !self.ahead.swap(true, Ordering::AcqRel) {
-                self.orders.send(Order { compressed, reply: None }).ok()?;
-            }
-            return Some((*page).clone());
-        }
-        let (reply, answer) = oneshot::channel();
-        self.orders.send(Order { compressed, reply: Some(reply) }).ok()?;
-        match timeout(PATIENCE, answer).await {
-            Ok(page) => page.ok(),
-            Err(_) => self.last.load().as_deref().cloned(),
-        }
-    }
-}
+use super::pages::{Handed, Next};
 
 pub(super) async fn page(State(faces): State<Faces>, headers: HeaderMap) -> Response {
     let gzip = accepts_gzip(&headers);
-    let Some(page) = faces.0.pages.page(gzip).await else {
+    let Some(Handed { page, next }) = faces.0.pages.page(gzip).await else {
         return ([(header::CONTENT_TYPE, CONTENT_TYPE)], "# no page yet: ask again\n").into_response();
     };
-    let common = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::VARY, "accept-encoding")];
-    match page.gzip.filter(|_| gzip) {
-        Some(body) => (common, [(header::CONTENT_ENCODING, "gzip")], Body::from(body)).into_response(),
-        None => (common, Body::from(page.text)).into_response(),
+    let (body, coding) = match page.gzip.filter(|_| gzip) {
+        Some(body) => (body, Some("gzip")),
+        None => (page.text, None),
+    };
+    let body = match next {
+        Some(next) => Bytes::from_owner(Sent { body, _next: next }),
+        None => body,
+    };
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(coding) = coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    response
+}
+
+/// A page that is let go of once it was sent.
+struct Sent {
+    body: Bytes,
+    _next: Next,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }
 
@@ -103,34 +57,6 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Definition, Instrument};
-
-    static VALUE: Definition = Definition {
-        name: "value",
-        instrument: Instrument::Gauge,
-        unit: "",
-        attributes: &[],
-        help: "A value",
-    };
-
-    #[tokio::test]
-    async fn who_asks_again_at_once_gets_the_last_page_and_has_the_next_one_made() {
-        let store = Store::new();
-        let value = store.gauge(&VALUE, &[]);
-        value.set(1.0);
-        let worker = PageWorker::start(&store, Vec::new()).unwrap();
-        let first = worker.page(false).await.unwrap();
-        value.set(2.0);
-        store.touch();
-        let second = worker.page(false).await.unwrap();
-        assert!(second.text == first.text || !first.is_young(Instant::now()));
-        let newest = async {
-            while !String::from_utf8_lossy(&worker.page(false).await.unwrap().text).contains("\nvalue 2\n") {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(Duration::from_secs(60), newest).await.unwrap();
-    }
 
     #[test]
     fn gzip_only_where_it_is_wanted() {

@@ -126,15 +126,28 @@ async fn serve(
     connections.finish(deadline).await;
 }
 
-/// Looks once a second what changed, and logs it.
+/// Looks what changed when there is news, and logs it.
 async fn watch(faces: Faces, stop: CancellationToken) {
-    const PERIOD: Duration = Duration::from_secs(1);
-    while !stop.is_cancelled() {
-        faces.0.board.log_changes(Instant::now());
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(PERIOD) => {}
+    /// One look a second is enough, however much happens.
+    const SHORTEST: Duration = Duration::from_secs(1);
+    /// A runtime that has stalled tells nobody.
+    const LONGEST: Duration = Duration::from_secs(15);
+    /// A verdict that expires at a moment is too old after it.
+    const AFTER: Duration = Duration::from_millis(1);
+    let board = &faces.0.board;
+    let looks = async {
+        loop {
+            let now = Instant::now();
+            let longest = now + LONGEST;
+            let next = board.log_changes(now).map_or(longest, |expiry| longest.min(expiry + AFTER));
+            // Without news for so long there is nothing to be done but to look.
+            let _ = tokio::time::timeout_at(next, board.changed()).await;
+            tokio::time::sleep_until(now + SHORTEST).await;
         }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = looks => {}
     }
 }
 

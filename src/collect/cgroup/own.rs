@@ -30,7 +30,7 @@ pub(super) struct Files {
 
 impl Own {
     pub(super) fn new(root: &Root) -> Self {
-        let membership = root.file("proc/self/cgroup");
+        let membership = root.file("proc/self/cgroup").of_long_lines();
         Self { root: root.clone(), membership, content: None, files: Files::default() }
     }
 
@@ -57,7 +57,7 @@ impl Files {
         if memberships.is_empty() {
             return Ok(Self::default());
         }
-        let mut mountinfo = root.file("proc/self/mountinfo");
+        let mut mountinfo = root.file("proc/self/mountinfo").of_long_lines();
         let mounts = match mountinfo.read() {
             Ok(content) => mountinfo::parse(content).0,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),

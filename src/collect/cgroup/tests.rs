@@ -45,7 +45,7 @@ impl Reader {
     fn new(root: &Root) -> Self {
         let store = Store::new();
         let sheet = Sheet::new(&store, "cgroup");
-        Self { store, sheet, collector: CgroupCollector(Own::new(root)) }
+        Self { store, sheet, collector: CgroupCollector { own: Own::new(root), limited: true } }
     }
 
     /// Reads once; gives the series, sorted, without their common prefix, and the errors.

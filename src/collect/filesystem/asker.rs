@@ -89,6 +89,11 @@ impl Asker {
         self.hanging.iter().any(|hanging| hanging.key == *key)
     }
 
+    /// Asks for the file system at `path`, which cannot hang.
+    pub(super) fn ask_here(&self, path: &Path) -> Answer {
+        (self.ask)(path).map_or_else(Answer::Failed, Answer::Space)
+    }
+
     /// Asks for the file system at `path`, and waits for the answer for as long as `patience`.
     pub(super) fn ask(&mut self, key: &Key, path: &Path, patience: Duration) -> Answer {
         if self.hangs(key) {

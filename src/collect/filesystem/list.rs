@@ -1,4 +1,5 @@
-//! The list of mounts that are shown, taken apart again only when it has changed.
+//! The list of mounts that are shown, read again when something was mounted and four times a minute, taken apart again
+//! only when it has changed.
 //!
 //! With a root other than `/`, a folder in which a container has its host, the host's mounts are those of its first
 //! process; where that may not be read, they are what this process has mounted under the folder. Each is asked under
@@ -6,6 +7,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::asker::Key;
 use super::mountinfo::{self, Mount};
@@ -20,10 +22,14 @@ pub(super) struct List {
     selection: Selection,
     /// As it was read last.
     content: Option<Vec<u8>>,
+    read: Option<Instant>,
     pub(super) mounts: Vec<Listed>,
     /// How many lines were none.
     pub(super) malformed: usize,
 }
+
+/// The kernel tells when something is mounted, but not when a file system turns read-only by itself.
+const REREAD: Duration = Duration::from_secs(15);
 
 /// How a file writes its mount points.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +49,13 @@ pub(super) struct Listed {
     pub(super) device: String,
     pub(super) kind: String,
     pub(super) mode: &'static str,
+    /// Whether asking it cannot hang.
+    pub(super) prompt: bool,
 }
+
+/// Types of file systems that say how full they are out of the kernel's memory, whatever their disk does. Others wait
+/// for a server, for a program or for their own locks.
+const PROMPT: &[&str] = &["ext2", "ext3", "ext4", "ramfs", "tmpfs", "xfs"];
 
 impl List {
     pub(super) fn new(root: &Root, selection: Selection) -> Self {
@@ -52,9 +64,10 @@ impl List {
             if is_whole(root) { vec![own] } else { vec![("proc/1/mountinfo", Seen::FromWithin), own] };
         Self {
             root: root.clone(),
-            files: files.into_iter().map(|(path, seen)| (root.file(path), seen)).collect(),
+            files: files.into_iter().map(|(path, seen)| (root.file(path).of_long_lines(), seen)).collect(),
             selection,
             content: None,
+            read: None,
             mounts: Vec::new(),
             malformed: 0,
         }
@@ -62,6 +75,12 @@ impl List {
 
     /// Brings the list up to date. Gives whether there is one on this system, and whether it has changed.
     pub(super) fn update(&mut self) -> io::Result<(bool, bool)> {
+        let recent = self.read.is_some_and(|read| read.elapsed() < REREAD);
+        // The first file is the one that was read, unless it could not be: then it is tried each time.
+        if recent && self.files.first().is_some_and(|(file, _)| !file.may_have_changed()) {
+            return Ok((true, false));
+        }
+        self.read = Some(Instant::now());
         let mut found = Err(io::ErrorKind::NotFound.into());
         for (file, seen) in &mut self.files {
             found = file.read().map(|content| (content, *seen));
@@ -84,15 +103,18 @@ impl List {
                 Seen::FromHere => from_within(&self.root, mounts),
                 Seen::FromWithin => mounts,
             };
+            let slow = mounts.iter().filter(|mount| !PROMPT.contains(&mount.kind.as_str()));
+            let slow: Vec<PathBuf> = slow.map(|mount| mount.path.clone()).collect();
             let mounts = self.selection.choose(mounts).into_iter();
-            self.mounts = mounts.map(|mount| Listed::new(&self.root, mount)).collect();
+            self.mounts = mounts.map(|mount| Listed::new(&self.root, mount, &slow)).collect();
         }
         Ok((true, changed))
     }
 }
 
 impl Listed {
-    fn new(root: &Root, mount: Mount) -> Self {
+    /// `slow` is where file systems are mounted that may hang: so may whatever lies below.
+    fn new(root: &Root, mount: Mount, slow: &[PathBuf]) -> Self {
         let within = mount.path.strip_prefix("/").unwrap_or(&mount.path);
         Self {
             path: if is_whole(root) { mount.path.clone() } else { root.join(within) },
@@ -100,6 +122,7 @@ impl Listed {
             device: mount.source,
             kind: mount.kind,
             mode: if mount.read_only { "ro" } else { "rw" },
+            prompt: !slow.iter().any(|slow| mount.path.starts_with(slow)),
             key: (mount.id, mount.path),
         }
     }

@@ -68,8 +68,7 @@ impl Machine {
 }
 
 fn mounts(count: usize) -> String {
-    (0..count)
-        .fold(String::new(), |all, id| all + &format!("{id} 0 8:{id} / /m{id} rw - ext4 /dev/sd{id} rw\n"))
+    (0..count).fold(String::new(), |all, id| all + &format!("{id} 0 8:{id} / /m{id} rw - zfs pool/{id} rw\n"))
 }
 
 fn unresponsive(page: &str) -> Vec<usize> {
@@ -189,6 +188,26 @@ fn a_mount_that_hangs_is_left_out_until_it_is_back() {
         assert!(Instant::now() < until, "it came back");
     }
     assert!(unresponsive(&machine.collect().0).is_empty());
+}
+
+#[test]
+fn only_what_cannot_hang_is_asked_without_a_thread() {
+    let here = std::thread::current().id();
+    let asked: Arc<Mutex<Vec<(PathBuf, bool)>>> = Arc::default();
+    let ask = {
+        let asked = Arc::clone(&asked);
+        move |path: &Path| {
+            asked.lock().push((path.to_owned(), std::thread::current().id() == here));
+            Ok(SPACE)
+        }
+    };
+    let list = "1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /zfs rw - zfs b rw\n3 2 8:3 / /zfs/on rw - xfs c rw\n\
+                4 1 0:4 / /home rw - nfs4 d:/ rw\n5 4 8:5 / /home/here rw - ext4 e rw\n6 1 8:6 / /homes rw - xfs f rw\n";
+    let mut machine = Machine::new(list.as_bytes(), PATIENT, ask);
+    let root = machine.folder.path().to_owned();
+    assert_eq!(machine.collect().1, []);
+    let wanted = [("", true), ("zfs", false), ("zfs/on", false), ("home/here", false), ("homes", true)];
+    assert_eq!(*asked.lock(), wanted.map(|(path, here)| (root.join(path), here)));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Collectors that hang, fail, panic and lose what they had.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 use crate::metrics::render;
+use crate::supervisor;
 
 static VALUE: Definition = Definition {
     name: "test.value",
@@ -69,7 +71,7 @@ fn page(store: &Store) -> String {
 fn shows_what_was_read_and_drops_what_was_not() {
     let store = Store::new();
     let (orders, collector) = told("a");
-    let sampler = Sampler::start(&store, vec![collector], PATIENT).unwrap();
+    let sampler = Sampler::new(&store, vec![collector], PATIENT);
     orders.send(Order::Set(&["x", "y", "z"])).unwrap();
     sampler.sample();
     let text = page(&store);
@@ -86,7 +88,7 @@ fn shows_what_was_read_and_drops_what_was_not() {
 fn errors_and_panics_are_counted_and_end_nothing() {
     let store = Store::new();
     let (orders, collector) = told("a");
-    let sampler = Sampler::start(&store, vec![collector], PATIENT).unwrap();
+    let sampler = Sampler::new(&store, vec![collector], PATIENT);
     for order in [Order::Fail, Order::Panic, Order::Fail] {
         orders.send(order).unwrap();
         sampler.sample();
@@ -104,7 +106,7 @@ fn one_that_hangs_loses_its_numbers_and_delays_nobody() {
     let store = Store::new();
     let ((slow_orders, slow), (quick_orders, quick)) = (told("slow"), told("quick"));
     let limits = Limits { hangs_after: Duration::from_millis(300), ..PATIENT };
-    let sampler = Sampler::start(&store, vec![slow, quick], limits).unwrap();
+    let sampler = Arc::new(Sampler::new(&store, vec![slow, quick], limits));
     let both = |store: &Store| {
         let text = page(store);
         [text.contains("{collector_name=\"slow\",part"), text.contains("{collector_name=\"quick\",part")]
@@ -114,6 +116,14 @@ fn one_that_hangs_loses_its_numbers_and_delays_nobody() {
     sampler.sample();
     assert_eq!(both(&store), [true, true]);
 
+    let hangs = {
+        let sampler = Arc::clone(&sampler);
+        supervisor::thread("hangs", move || sampler.sample()).unwrap()
+    };
+    let runs = || sampler.pool.lock().running.as_ref().is_some_and(|running| running.name == "slow");
+    while !runs() {
+        std::thread::yield_now();
+    }
     quick_orders.send(Order::Set(&["x"])).unwrap();
     sampler.sample();
     assert_eq!(both(&store), [false, true], "the slow one hangs");
@@ -126,15 +136,37 @@ fn one_that_hangs_loses_its_numbers_and_delays_nobody() {
     }
     assert!(page(&store).contains("test_value_total{collector_name=\"quick\",part=\"x\"} 5\n"));
 
-    // The first order ends the reading that hangs, each further one is for a reading after it.
     slow_orders.send(Order::Set(&["x"])).unwrap();
-    for _ in 0..1_000 {
-        quick_orders.send(Order::Set(&["x"])).unwrap();
-        slow_orders.send(Order::Set(&["x"])).unwrap();
-        sampler.sample();
-        if both(&store) == [true, true] {
-            return;
-        }
+    hangs.join().unwrap();
+    assert_eq!(both(&store), [false, true], "what it read while nobody waited is old");
+    for orders in [&slow_orders, &quick_orders] {
+        orders.send(Order::Set(&["x"])).unwrap();
     }
-    panic!("the slow one never came back: {}", page(&store));
+    sampler.sample();
+    assert_eq!(both(&store), [true, true]);
+}
+
+#[test]
+fn who_comes_meanwhile_waits_a_little_and_takes_what_there_is() {
+    let store = Store::new();
+    let (orders, collector) = told("a");
+    let limits = Limits { patience: Duration::from_millis(50), ..PATIENT };
+    let sampler = Arc::new(Sampler::new(&store, vec![collector], limits));
+    orders.send(Order::Set(&["x"])).unwrap();
+    sampler.sample();
+    let slow = {
+        let sampler = Arc::clone(&sampler);
+        supervisor::thread("slow", move || sampler.sample()).unwrap()
+    };
+    while sampler.pool.lock().running.is_none() {
+        std::thread::yield_now();
+    }
+    sampler.sample();
+    let text = page(&store);
+    assert!(text.contains("test_value_total{collector_name=\"a\",part=\"x\"} 1\n"), "{text}");
+    orders.send(Order::Set(&["x"])).unwrap();
+    slow.join().unwrap();
+    let text = page(&store);
+    assert!(text.contains("test_value_total{collector_name=\"a\",part=\"x\"} 2\n"), "it was in time: {text}");
+    assert!(text.contains("vitalsign_collector_overruns_total{collector_name=\"a\"} 0\n"), "{text}");
 }

@@ -22,7 +22,9 @@ pub fn process_registry() -> Registry {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::fs;
+    use std::fs::{self, File};
+    use std::io;
+    use std::os::unix::fs::FileExt;
 
     use prometheus::core::{Collector, Desc};
     use prometheus::proto::MetricFamily;
@@ -31,6 +33,8 @@ mod linux {
     use rustix::process::{Resource, getrlimit};
 
     pub(super) struct ProcessCollector {
+        /// `/proc/self/stat`, where there is one.
+        stat: Option<File>,
         cpu: Counter,
         open_fds: Gauge,
         max_fds: Gauge,
@@ -43,6 +47,7 @@ mod linux {
     impl ProcessCollector {
         pub(super) fn new() -> prometheus::Result<Self> {
             Ok(Self {
+                stat: File::open("/proc/self/stat").ok(),
                 cpu: Counter::new(
                     "process_cpu_seconds_total",
                     "Total user and system CPU time spent in seconds.",
@@ -76,11 +81,16 @@ mod linux {
 
         /// Reads the numbers; `None` where the kernel does not tell.
         fn read(&self) -> Option<()> {
-            let stat = fs::read_to_string("/proc/self/stat").ok()?;
+            // Fifty-two numbers of at most twenty digits and a short name.
+            let mut text = [0; 2048];
+            let length = self.stat.as_ref()?.read_at(&mut text, 0).ok()?;
+            let stat = String::from_utf8_lossy(text.get(..length)?);
             // The name of the process comes first and may hold anything; what follows is numbers.
-            let (_, numbers) = stat.rsplit_once(") ")?;
-            let numbers: Vec<f64> =
-                numbers.split_ascii_whitespace().map(|number| number.parse().unwrap_or_default()).collect();
+            let (_, text) = stat.rsplit_once(") ")?;
+            let mut numbers = [0.0; 22];
+            for (number, text) in numbers.iter_mut().zip(text.split_ascii_whitespace()) {
+                *number = text.parse().unwrap_or_default();
+            }
             let number = |index: usize| numbers.get(index).copied();
             let ticks = clock_ticks_per_second() as f64;
             let cpu = (number(11)? + number(12)?) / ticks;
@@ -89,9 +99,7 @@ mod linux {
             let since_boot = number(19)? / ticks;
             self.virtual_memory.set(number(20)?);
             self.resident_memory.set(number(21)? * page_size() as f64);
-            // The folder is itself open while it is listed.
-            let open = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1);
-            self.open_fds.set(open as f64);
+            self.open_fds.set(open_descriptors().ok()? as f64);
             if let Some(limit) = getrlimit(Resource::Nofile).current {
                 self.max_fds.set(limit as f64);
             }
@@ -101,6 +109,16 @@ mod linux {
                 self.start_time.set(boot.trim().parse::<f64>().ok()? + since_boot);
             }
             Some(())
+        }
+    }
+
+    /// How many entries the folder has: since Linux 6.2 its size says so, before they had to be counted.
+    fn open_descriptors() -> io::Result<u64> {
+        const FOLDER: &str = "/proc/self/fd";
+        match fs::metadata(FOLDER)?.len() {
+            // The folder is itself open while it is listed.
+            0 => Ok((fs::read_dir(FOLDER)?.count() as u64).saturating_sub(1)),
+            count => Ok(count),
         }
     }
 

@@ -3,14 +3,16 @@
 //! It is mounted in a mount namespace of its own, which ends with the test and with all that hangs in it. Needs
 //! `/dev/fuse` and the right to make namespaces, and says so where either is missing.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::OpenOptions;
 use std::process::Command;
-
-use parking_lot::Condvar;
 
 use super::*;
 use crate::supervisor;
+
+#[path = "../../../../benches/support/fuse.rs"]
+mod program;
+
+use program::{Program, mount};
 
 /// In the working folder of the inner test, so that nobody mounts anything outside of a namespace by accident.
 const FOLDER: &str = "frozen-in-a-namespace";
@@ -49,7 +51,7 @@ fn in_a_namespace() {
     std::fs::create_dir(&good).unwrap();
     std::fs::create_dir(&bad).unwrap();
     mount(&["-t", "tmpfs", "-o", "size=1m", "good"], &good, None);
-    let program = Program::mounted_on(&bad);
+    let program = Program::mounted_on(&bad, |program| drop(supervisor::thread("fuse", program).unwrap()));
 
     let selection = Selection {
         types: Wanted { include: vec!["fuse*".to_owned(), "tmpfs".to_owned()], exclude: Vec::new() },
@@ -94,86 +96,4 @@ fn in_a_namespace() {
     program.freeze(false);
     until(&mut machine, [true, true]);
     println!("it hung and came back");
-}
-
-fn mount(args: &[&str], path: &Path, device: Option<File>) {
-    let mut command = Command::new("mount");
-    // Without its helpers: /dev/fuse is handed over as its standard input.
-    command.arg("-i").args(args).arg(path);
-    if let Some(device) = device {
-        command.stdin(device);
-    }
-    assert!(command.status().unwrap().success());
-}
-
-/// The program behind the file system, which answers nothing but how full it is.
-struct Program(Arc<State>);
-
-#[derive(Default)]
-struct State {
-    frozen: Mutex<bool>,
-    changed: Condvar,
-    asked: AtomicUsize,
-}
-
-impl Program {
-    fn mounted_on(path: &Path) -> Self {
-        let device = OpenOptions::new().read(true).write(true).open("/dev/fuse").unwrap();
-        let options = "fd=0,rootmode=40000,user_id=0,group_id=0";
-        mount(&["-t", "fuse", "-o", options, "frozen"], path, Some(device.try_clone().unwrap()));
-        let state = Arc::<State>::default();
-        let program = Self(Arc::clone(&state));
-        supervisor::thread("fuse", move || state.serve(device)).unwrap();
-        program
-    }
-
-    fn freeze(&self, frozen: bool) {
-        *self.0.frozen.lock() = frozen;
-        self.0.changed.notify_all();
-    }
-
-    fn asked(&self) -> usize {
-        self.0.asked.load(Ordering::SeqCst)
-    }
-}
-
-impl State {
-    fn serve(&self, mut device: File) {
-        const FORGET: u32 = 2;
-        const STATFS: u32 = 17;
-        const INIT: u32 = 26;
-        const NOT_IMPLEMENTED: i32 = -38;
-        let mut request = vec![0; 1 << 17];
-        while device.read(&mut request).is_ok_and(|length| length >= 16) {
-            let (operation, unique) = (&request[4..8], &request[8..16]);
-            let operation = u32::from_ne_bytes(operation.try_into().unwrap());
-            let (error, body): (i32, Vec<u8>) = match operation {
-                FORGET => continue,
-                // Version 7.31, no options, writes of 4096 bytes.
-                INIT => (
-                    0,
-                    [7_u32, 31, 0, 0, 0, 4096, 1]
-                        .into_iter()
-                        .chain([0; 9])
-                        .flat_map(u32::to_ne_bytes)
-                        .collect(),
-                ),
-                STATFS => {
-                    self.asked.fetch_add(1, Ordering::SeqCst);
-                    let mut frozen = self.frozen.lock();
-                    while *frozen {
-                        self.changed.wait(&mut frozen);
-                    }
-                    // Blocks, free, available, files, free; sizes of a block, a name and a fragment; the rest is zero.
-                    let counts = [1000_u64, 700, 600, 50, 20].into_iter().flat_map(u64::to_ne_bytes);
-                    let sizes = [512_u32, 255, 512].into_iter().chain([0; 7]).flat_map(u32::to_ne_bytes);
-                    (0, counts.chain(sizes).collect())
-                }
-                _ => (NOT_IMPLEMENTED, Vec::new()),
-            };
-            let length = u32::try_from(16 + body.len()).unwrap();
-            let answer = [&length.to_ne_bytes()[..], &error.to_ne_bytes(), unique, &body].concat();
-            device.write_all(&answer).unwrap();
-        }
-    }
 }

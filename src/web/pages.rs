@@ -1,0 +1,287 @@
+//! Makes pages of metrics for requests, on a thread of their own, all that wait together one page.
+//!
+//! That thread reads the machine's numbers itself, because every further thread that is woken for a page costs more than
+//! most of what is read. What it reads may hang; so the thread can be relieved: a request that has waited for long
+//! enough starts another one, which makes a page of what there is, and the first ends when it comes back.
+//!
+//! Who asks again within a second gets the page that there is, and the next one is made once it has gone out: many
+//! readers wait for none of each other, and a page is never older than its next expiry allows.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use crate::metrics::{Page, Pages, Refresh, Sources, Store};
+use crate::supervisor;
+
+/// How long the numbers may take to be read before the thread that reads them is relieved.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long a request then waits for the page of the other thread before it takes the last one.
+const GRACE: Duration = Duration::from_millis(50);
+/// How many threads may hang. With all of them hanging the last page is all there is.
+const MOST_HANGING: usize = 16;
+
+/// Pages, and the thread that makes them; it ends when this goes.
+pub(super) struct PageWorker(Arc<Shared>);
+
+struct Shared {
+    desk: Mutex<Desk>,
+    /// Told of orders and of the end.
+    called: Condvar,
+    pages: Mutex<Pages>,
+    sources: Arc<Sources>,
+    last: ArcSwapOption<Page>,
+    store: Store,
+}
+
+/// What there is to do, and who does it.
+#[derive(Default)]
+struct Desk {
+    /// A page is to be made; nobody may be waiting for it.
+    ordered: bool,
+    compressed: bool,
+    waiting: Vec<oneshot::Sender<Page>>,
+    /// The number of the thread whose work it is.
+    thread: u64,
+    stage: Stage,
+    /// How many threads were relieved and have not come back.
+    hanging: usize,
+    closed: bool,
+}
+
+/// What the thread is about.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Stage {
+    #[default]
+    Idle,
+    /// Reading the numbers, since then.
+    Reading(Instant),
+    Rendering,
+}
+
+/// A page for one request.
+pub(super) struct Handed {
+    pub(super) page: Page,
+    /// To be kept until the page has gone out.
+    pub(super) next: Option<Next>,
+}
+
+/// Has the next page made when it goes.
+pub(super) struct Next {
+    shared: Arc<Shared>,
+    compressed: bool,
+}
+
+impl PageWorker {
+    pub(super) fn start(store: &Store, refresh: Vec<Refresh>) -> io::Result<Self> {
+        let pages = Pages::new(store.clone(), refresh);
+        let shared = Arc::new(Shared {
+            desk: Mutex::default(),
+            called: Condvar::new(),
+            sources: pages.sources(),
+            pages: Mutex::new(pages),
+            last: ArcSwapOption::empty(),
+            store: store.clone(),
+        });
+        start_thread(&shared, 0)?;
+        Ok(Self(shared))
+    }
+
+    /// A page that is not old; the last one there was where none can be had in time.
+    pub(super) async fn page(&self, compressed: bool) -> Option<Handed> {
+        let shared = &self.0;
+        let fits = |page: &Arc<Page>| page.is_young(Instant::now()) && (page.gzip.is_some() || !compressed);
+        if let Some(page) = shared.last.load_full().filter(fits) {
+            let newest = page.is_newest(&shared.store);
+            let next = (!newest).then(|| Next { shared: Arc::clone(shared), compressed });
+            return Some(Handed { page: Page::clone(&page), next });
+        }
+        let mut answer = shared.order(compressed);
+        let mut page = timeout(PATIENCE, &mut answer).await;
+        if page.is_err() {
+            shared.relieve();
+            page = timeout(GRACE, answer).await;
+        }
+        let page = match page {
+            Ok(Ok(page)) => page,
+            _ => Page::clone(&*shared.last.load_full()?),
+        };
+        Some(Handed { page, next: None })
+    }
+}
+
+impl Drop for PageWorker {
+    fn drop(&mut self) {
+        self.0.desk.lock().closed = true;
+        self.0.called.notify_all();
+    }
+}
+
+impl Drop for Next {
+    fn drop(&mut self) {
+        let mut desk = self.shared.desk.lock();
+        // One that is being made now is new enough.
+        if desk.stage == Stage::Idle && !desk.ordered {
+            (desk.ordered, desk.compressed) = (true, self.compressed);
+            self.shared.called.notify_all();
+        }
+    }
+}
+
+impl Shared {
+    fn order(&self, compressed: bool) -> oneshot::Receiver<Page> {
+        let (reply, answer) = oneshot::channel();
+        let mut desk = self.desk.lock();
+        desk.ordered = true;
+        desk.compressed |= compressed;
+        desk.waiting.push(reply);
+        self.called.notify_all();
+        answer
+    }
+
+    /// Starts another thread in place of one that has been reading for too long.
+    fn relieve(self: &Arc<Self>) {
+        let mut desk = self.desk.lock();
+        let hangs = matches!(desk.stage, Stage::Reading(since) if since.elapsed() >= PATIENCE);
+        if hangs && desk.hanging < MOST_HANGING && start_thread(self, desk.thread + 1).is_ok() {
+            desk.thread += 1;
+            desk.hanging += 1;
+            desk.stage = Stage::Idle;
+        }
+    }
+
+    fn work(&self, thread: u64) {
+        let mut desk = self.desk.lock();
+        loop {
+            while !desk.ordered && !desk.closed {
+                self.called.wait(&mut desk);
+            }
+            if desk.closed {
+                return;
+            }
+            let now = Instant::now();
+            desk.stage = Stage::Reading(now);
+            drop(desk);
+            let stands = self.pages.lock().stands(now);
+            let fresh = (!stands).then(|| self.sources.refresh(now));
+            desk = self.desk.lock();
+            if desk.thread != thread {
+                desk.hanging -= 1;
+                return;
+            }
+            // Only now, so that whoever relieves this thread finds the orders.
+            let waiting = std::mem::take(&mut desk.waiting);
+            let compressed = std::mem::take(&mut desk.compressed);
+            (desk.ordered, desk.stage) = (false, Stage::Rendering);
+            drop(desk);
+            let page = self.pages.lock().make(fresh, compressed);
+            self.last.store(Some(Arc::new(page.clone())));
+            for reply in waiting {
+                // Whoever asked may have left; the page is kept for the next one.
+                let _ = reply.send(page.clone());
+            }
+            desk = self.desk.lock();
+            desk.stage = Stage::Idle;
+        }
+    }
+}
+
+fn start_thread(shared: &Arc<Shared>, thread: u64) -> io::Result<()> {
+    let shared = Arc::clone(shared);
+    supervisor::thread("vitalsign-page", move || shared.work(thread)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::model::{Definition, Instrument};
+
+    static VALUE: Definition = Definition {
+        name: "value",
+        instrument: Instrument::Gauge,
+        unit: "",
+        attributes: &[],
+        help: "A value",
+    };
+    /// However long a slow machine takes.
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn text(handed: &Handed) -> String {
+        String::from_utf8(handed.page.text.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_asks_again_at_once_gets_the_last_page_and_has_the_next_one_made() {
+        let store = Store::new();
+        let value = store.gauge(&VALUE, &[]);
+        value.set(1.0);
+        let worker = PageWorker::start(&store, Vec::new()).unwrap();
+        let first = worker.page(false).await.unwrap();
+        value.set(2.0);
+        store.touch();
+        let second = worker.page(false).await.unwrap();
+        assert!(second.page.text == first.page.text || !first.page.is_young(Instant::now()));
+        drop(second);
+        let newest = async {
+            while !text(&worker.page(false).await.unwrap()).contains("\nvalue 2\n") {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LONG, newest).await.unwrap();
+    }
+
+    /// Numbers that are read only when told to, once for each message.
+    fn held(orders: Receiver<()>) -> Vec<Refresh> {
+        let orders = Mutex::new(orders);
+        vec![Box::new(move |_| {
+            // One at a time, as with whatever hangs; who comes meanwhile goes on without.
+            if let Some(orders) = orders.try_lock() {
+                let _ = orders.recv();
+            }
+            None
+        })]
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_hangs_is_relieved_and_comes_back() {
+        let store = Store::new();
+        let value = store.gauge(&VALUE, &[]);
+        value.set(1.0);
+        let (told, orders) = channel();
+        let worker = PageWorker::start(&store, held(orders)).unwrap();
+        let page = async {
+            loop {
+                // None while nobody has made a page yet, however long that takes.
+                if let Some(handed) = worker.page(false).await {
+                    return text(&handed);
+                }
+            }
+        };
+        assert!(timeout(LONG, page).await.unwrap().contains("\nvalue 1\n"), "made without what hangs");
+        assert_eq!(worker.0.desk.lock().hanging, 1);
+        drop(told);
+        let back = async {
+            while worker.0.desk.lock().hanging > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LONG, back).await.unwrap();
+        value.set(2.0);
+        store.touch();
+        let newest = async {
+            loop {
+                if text(&worker.page(false).await.unwrap()).contains("\nvalue 2\n") {
+                    return;
+                }
+            }
+        };
+        timeout(LONG, newest).await.unwrap();
+    }
+}
