@@ -6,6 +6,8 @@ mod about;
 mod function;
 mod invalid;
 mod plan;
+#[cfg(feature = "otlp")]
+mod pushing;
 mod ready;
 mod runtime;
 
@@ -41,6 +43,8 @@ pub struct Agent {
     board: Board,
     store: Store,
     runner: Runner,
+    #[cfg(feature = "otlp")]
+    push: pushing::Pushing,
     server: Server,
     /// Goes last.
     /// The metrics of the runner's runtime; before it, because they go first.
@@ -59,6 +63,9 @@ pub enum StartError {
     Duplicate(DuplicateName),
     /// The system gave no thread or runtime.
     System(io::Error),
+    /// Metrics cannot be pushed as asked for.
+    #[cfg(feature = "otlp")]
+    Push(crate::push::PushError),
 }
 
 impl fmt::Display for StartError {
@@ -73,6 +80,8 @@ impl fmt::Display for StartError {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Duplicate(error) => error.fmt(f),
             Self::System(error) => write!(f, "cannot start a thread: {error}"),
+            #[cfg(feature = "otlp")]
+            Self::Push(error) => error.fmt(f),
         }
     }
 }
@@ -94,6 +103,8 @@ pub fn definitions() -> Vec<&'static Definition> {
         collect::taskgroup::DEFINITIONS,
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
         collect::pool::DEFINITIONS,
+        #[cfg(feature = "otlp")]
+        crate::push::DEFINITIONS,
     ];
     let sources = collect::SOURCES.iter().flat_map(|source| source.definitions());
     let kinds = crate::checks::KINDS.iter().flat_map(|kind| kind.definitions());
@@ -123,6 +134,10 @@ impl Agent {
             }));
         }
         let watched = runtime.metrics(store);
+        #[cfg(feature = "otlp")]
+        let (push, refresh) = runtime
+            .enter(|| pushing::Pushing::start(&plan, &board, store, refresh))
+            .map_err(StartError::Push)?;
         let faces =
             Faces::new(&board, store, &plan.service, &plan.version, refresh).map_err(StartError::System)?;
         let checks = plan.checks.len();
@@ -137,6 +152,8 @@ impl Agent {
             board,
             store: store.clone(),
             runner,
+            #[cfg(feature = "otlp")]
+            push,
             server,
             _watched: watched,
             _runtime: runtime,
@@ -167,12 +184,19 @@ impl Agent {
     pub async fn ended_early(&mut self) -> EndedEarly {
         tokio::select! {
             ended = self.runner.ended_early() => ended,
+            ended = async {
+                #[cfg(feature = "otlp")]
+                return self.push.ended_early().await;
+                #[cfg(not(feature = "otlp"))]
+                std::future::pending().await
+            } => ended,
             () = self.server.ended() => EndedEarly { task: Some("web") },
         }
     }
 
     /// Stops in this order, with one deadline for all of it: `ready` says draining, then (after the drain time, for
-    /// those who still send traffic) running checks end, then HTTP, which until then answers.
+    /// those who still send traffic) running checks end, then what they said is pushed, then HTTP, which until then
+    /// answers.
     pub async fn stop(self) {
         let deadline = Instant::now() + self.stop_within;
         self.board.drain();
@@ -181,6 +205,8 @@ impl Agent {
             tokio::time::sleep_until(deadline.min(Instant::now() + drain)).await;
         }
         self.runner.stop(deadline).await;
+        #[cfg(feature = "otlp")]
+        self.push.stop(deadline).await;
         self.server.stop(deadline).await;
         info!("stopped");
     }

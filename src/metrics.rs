@@ -22,6 +22,8 @@ mod store;
 mod target;
 mod text;
 
+#[cfg(feature = "otlp")]
+pub(crate) use gzip::{compress as gzip, uncompress as gunzip};
 pub(crate) use observers::Observe;
 #[cfg(feature = "otlp")]
 use target::TARGET_INFO;

@@ -9,7 +9,7 @@ use crate::config::{Given, Variable};
 
 /// A setting of the way to a collector: the variable for all signals, and those for one.
 macro_rules! way {
-    ($( $setting:literal $variable:literal $means:expr; )* $( $other:expr, )*) => { [ $(
+    ($( $setting:literal $variable:literal $means:expr; )* and $( $other:expr, )*) => { [ $(
         way!(@ "METRICS_" "metrics" $setting $variable $means),
         way!(@ "TRACES_" "traces" $setting $variable $means),
         way!(@ "LOGS_" "logs" $setting $variable $means),
@@ -49,6 +49,7 @@ pub(crate) static VARIABLES: [Variable; 43] = way! {
     "ca_file" "CERTIFICATE" Given::as_is;
     "client_certificate_file" "CLIENT_CERTIFICATE" Given::as_is;
     "client_key_file" "CLIENT_KEY" Given::as_is;
+    and
     own("OTEL_METRIC_EXPORT_INTERVAL", &["otlp", "metrics", "interval"], milliseconds),
     own("OTEL_METRIC_EXPORT_TIMEOUT", &["otlp", "metrics", "export_timeout"], milliseconds),
     own("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &["otlp", "metrics", "temporality"], lower_case),
