@@ -19,8 +19,9 @@ use tracing::info;
 
 use crate::collect::{Collectors, RuntimeMetrics, Sampler};
 use crate::health::{Board, DuplicateName};
-use crate::metrics::Store;
+use crate::metrics::{Scope, Store};
 use crate::model::Definition;
+use crate::resource::Resource;
 use crate::runner::Runner;
 use crate::supervisor::EndedEarly;
 use crate::web::{Faces, Limits, Server};
@@ -48,6 +49,9 @@ pub struct Agent {
     _runtime: RunnerRuntime,
     drain: Option<Duration>,
     stop_within: Duration,
+    resource: Resource,
+    /// `target_info`.
+    _target: Scope,
 }
 
 /// Why an agent did not start.
@@ -112,6 +116,10 @@ impl Agent {
         }
         let runtime = RunnerRuntime::start().map_err(StartError::System)?;
         let board = Board::new(store.clone());
+        let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+        let resource = plan.resource.of_service(&plan.service, &plan.version, address);
+        let mut target = store.scope();
+        target.describe(resource.attributes());
         let mut refresh = vec![about::show(store, &board)];
         let Collectors(collectors) = plan.collectors;
         if !collectors.is_empty() {
@@ -142,6 +150,8 @@ impl Agent {
             _runtime: runtime,
             drain,
             stop_within,
+            resource,
+            _target: target,
         })
     }
 
@@ -161,6 +171,12 @@ impl Agent {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.resource
     }
 
     /// Waits until a part ends that should not.

@@ -38,6 +38,7 @@ pub mod config;
 pub mod health;
 pub mod metrics;
 pub mod model;
+pub mod resource;
 pub mod runner;
 mod supervisor;
 pub mod telemetry;
