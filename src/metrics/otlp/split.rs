@@ -10,7 +10,7 @@ struct Parts<'a> {
     metric: Vec<u8>,
     data: u8,
     traits: Vec<u8>,
-    points: Vec<&'a [u8]>,
+    points: Vec<Field<'a>>,
 }
 
 /// Two batches of about the same size with the points of one, in their order. `None` if there is only one point, or if
@@ -22,7 +22,7 @@ pub fn split(bytes: &[u8]) -> Option<(Batch, Batch)> {
     let scope = apart(resource.only()?, |tag| tag == METRIC)?;
     let metrics: Vec<_> = scope.found.iter().map(|metric| parts(metric.content)).collect::<Option<_>>()?;
 
-    let size = |points: &[&[u8]]| points.iter().map(|point| point.len()).sum::<usize>();
+    let size = |points: &[Field<'_>]| points.iter().map(|point| point.whole.len()).sum::<usize>();
     let half = metrics.iter().map(|metric| size(&metric.points)).sum::<usize>() / 2;
     let envelope = Envelope { resource: &resource.others, scope: &scope.others };
     let (mut first, mut second) = (None, None);
@@ -40,8 +40,8 @@ pub fn split(bytes: &[u8]) -> Option<(Batch, Batch)> {
             // The first point is always in the first half, the last never.
             let [front, back] = &mut writers;
             let writer = if index == 0 || (written < half && index < last) { front } else { back };
-            writer.point(head, |out| out.extend_from_slice(point));
-            (index, written) = (index + 1, written + point.len());
+            writer.point(head, |out| out.extend_from_slice(point.content));
+            (index, written) = (index + 1, written + point.whole.len());
         }
     }
     writers.into_iter().for_each(Writer::end);
@@ -51,8 +51,7 @@ pub fn split(bytes: &[u8]) -> Option<(Batch, Batch)> {
 fn parts(metric: &[u8]) -> Option<Parts<'_>> {
     let Apart { others: metric, found } = apart(metric, |tag| matches!(tag, GAUGE | SUM | HISTOGRAM))?;
     let &[data] = &*found else { return None };
-    let Apart { others: traits, found } = apart(data.content, |tag| tag == POINT)?;
-    let points = found.into_iter().map(|point| point.content).collect();
+    let Apart { others: traits, found: points } = apart(data.content, |tag| tag == POINT)?;
     Some(Parts { metric, data: data.tag, traits, points })
 }
 
