@@ -21,8 +21,9 @@ use tracing::info;
 
 use crate::collect::{Collectors, RuntimeMetrics, Sampler};
 use crate::health::{Board, DuplicateName};
-use crate::metrics::Store;
+use crate::metrics::{Scope, Store};
 use crate::model::Definition;
+use crate::resource::Resource;
 use crate::runner::Runner;
 use crate::supervisor::EndedEarly;
 use crate::web::{Faces, Limits, Server};
@@ -52,6 +53,9 @@ pub struct Agent {
     _runtime: RunnerRuntime,
     drain: Option<Duration>,
     stop_within: Duration,
+    resource: Resource,
+    /// `target_info`.
+    _target: Scope,
 }
 
 /// Why an agent did not start.
@@ -123,6 +127,10 @@ impl Agent {
         }
         let runtime = RunnerRuntime::start().map_err(StartError::System)?;
         let board = Board::new(store.clone());
+        let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+        let resource = plan.resource.of_service(&plan.service, &plan.version, address);
+        let mut target = store.scope();
+        target.describe(resource.attributes());
         let mut refresh = vec![about::show(store, &board)];
         let Collectors(collectors) = plan.collectors;
         if !collectors.is_empty() {
@@ -136,7 +144,7 @@ impl Agent {
         let watched = runtime.metrics(store);
         #[cfg(feature = "otlp")]
         let (push, refresh) = runtime
-            .enter(|| pushing::Pushing::start(&plan, &board, store, refresh))
+            .enter(|| pushing::Pushing::start(&plan.otlp, &resource, &board, store, refresh))
             .map_err(StartError::Push)?;
         let faces =
             Faces::new(&board, store, &plan.service, &plan.version, refresh).map_err(StartError::System)?;
@@ -159,6 +167,8 @@ impl Agent {
             _runtime: runtime,
             drain,
             stop_within,
+            resource,
+            _target: target,
         })
     }
 
@@ -178,6 +188,12 @@ impl Agent {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.resource
     }
 
     /// Waits until a part ends that should not.

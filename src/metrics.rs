@@ -11,6 +11,8 @@ mod foreign;
 mod gzip;
 mod histogram;
 mod labels;
+#[cfg(feature = "otlp")]
+mod meter;
 mod names;
 mod observers;
 #[cfg(feature = "otlp")]

@@ -30,6 +30,9 @@ mod harness_works;
 mod http;
 #[path = "it/lifecycle.rs"]
 mod lifecycle;
+#[cfg(feature = "otlp")]
+#[path = "it/otlp.rs"]
+mod otlp;
 #[path = "it/peer_numbers.rs"]
 mod peer_numbers;
 #[path = "it/sources.rs"]

@@ -8,30 +8,30 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use crate::health::Board;
-use crate::metrics::otlp::{Batch, Encoder};
+use crate::metrics::otlp::{self, Batch, Encoder};
 use crate::metrics::{Refresh, Store};
-use crate::push::{Push, PushError};
+use crate::push::{Push, PushError, Settings};
+use crate::resource::Resource;
 use crate::supervisor::EndedEarly;
-
-use super::plan::Plan;
 
 /// The push, where there is one.
 pub(super) struct Pushing(Option<Push>);
 
 impl Pushing {
-    /// Starts to push what `plan` asks for; `refresh` is what is brought up to date before anybody reads, and comes back
+    /// Starts to push what `settings` ask for, as what `resource` is; `refresh` is what is brought up to date before anybody reads, and comes back
     /// for the next reader.
     pub(super) fn start(
-        plan: &Plan,
+        settings: &Settings,
+        resource: &Resource,
         board: &Board,
         store: &Store,
         refresh: Vec<Refresh>,
     ) -> Result<(Self, Vec<Refresh>), PushError> {
-        let Some(settings) = &plan.otlp.metrics else { return Ok((Self(None), refresh)) };
+        let Some(settings) = &settings.metrics else { return Ok((Self(None), refresh)) };
         let ours = Arc::new(refresh);
         let theirs = Arc::clone(&ours);
         let (judged, read) = (board.clone(), store.clone());
-        let mut encoder = Encoder::new(&resource(plan), settings.temporality);
+        let mut encoder = Encoder::new(&otlp::resource(resource.attributes()), settings.temporality);
         let source = move |now: SystemTime, limit: usize, hand_on: &mut dyn FnMut(Batch)| {
             let at = Instant::now();
             for refresh in ours.iter() {
