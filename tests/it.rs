@@ -35,6 +35,9 @@ mod lifecycle;
 mod otlp;
 #[path = "it/peer_numbers.rs"]
 mod peer_numbers;
+#[cfg(feature = "otlp")]
+#[path = "it/push.rs"]
+mod push;
 #[path = "it/sources.rs"]
 mod sources;
 #[path = "it/stores.rs"]
