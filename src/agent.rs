@@ -6,6 +6,8 @@ mod about;
 mod function;
 mod invalid;
 mod plan;
+#[cfg(feature = "otlp")]
+mod pushing;
 mod ready;
 mod runtime;
 
@@ -19,8 +21,9 @@ use tracing::info;
 
 use crate::collect::{Collectors, RuntimeMetrics, Sampler};
 use crate::health::{Board, DuplicateName};
-use crate::metrics::Store;
+use crate::metrics::{Scope, Store};
 use crate::model::Definition;
+use crate::resource::Resource;
 use crate::runner::{Planned, Runner};
 use crate::supervisor::EndedEarly;
 use crate::web::{Faces, Limits, Server};
@@ -30,7 +33,7 @@ use runtime::RunnerRuntime;
 
 pub use function::{FunctionCheck, check, check_with};
 pub use invalid::InvalidCheck;
-pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, example, from_environment};
+pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, example, from_environment, variables};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use ready::pool;
 pub use ready::{tasks_of_group, tasks_of_runtime};
@@ -41,6 +44,8 @@ pub struct Agent {
     board: Board,
     store: Store,
     runner: Runner,
+    #[cfg(feature = "otlp")]
+    push: pushing::Pushing,
     server: Server,
     /// Goes last.
     /// The metrics of the runner's runtime; before it, because they go first.
@@ -48,6 +53,9 @@ pub struct Agent {
     _runtime: RunnerRuntime,
     drain: Option<Duration>,
     stop_within: Duration,
+    resource: Resource,
+    /// `target_info`.
+    _target: Scope,
 }
 
 /// Why an agent did not start.
@@ -59,6 +67,9 @@ pub enum StartError {
     Duplicate(DuplicateName),
     /// The system gave no thread or runtime.
     System(io::Error),
+    /// Metrics cannot be pushed as asked for.
+    #[cfg(feature = "otlp")]
+    Push(crate::push::PushError),
 }
 
 impl fmt::Display for StartError {
@@ -73,6 +84,8 @@ impl fmt::Display for StartError {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Duplicate(error) => error.fmt(f),
             Self::System(error) => write!(f, "cannot start a thread: {error}"),
+            #[cfg(feature = "otlp")]
+            Self::Push(error) => error.fmt(f),
         }
     }
 }
@@ -94,6 +107,8 @@ pub fn definitions() -> Vec<&'static Definition> {
         collect::taskgroup::DEFINITIONS,
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
         collect::pool::DEFINITIONS,
+        #[cfg(feature = "otlp")]
+        crate::push::DEFINITIONS,
     ];
     let sources = collect::SOURCES.iter().flat_map(|source| source.definitions());
     let kinds = crate::checks::KINDS.iter().flat_map(|kind| kind.definitions());
@@ -113,6 +128,10 @@ impl Agent {
         let may_block = plan.checks.iter().any(Planned::may_block_its_thread);
         let runtime = RunnerRuntime::start(may_block).map_err(StartError::System)?;
         let board = Board::new(store.clone());
+        let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+        let resource = plan.resource.of_service(&plan.service, &plan.version, address);
+        let mut target = store.scope();
+        target.describe(resource.attributes());
         let mut refresh = vec![about::show(store, &board)];
         let Collectors(collectors) = plan.collectors;
         if !collectors.is_empty() {
@@ -123,6 +142,10 @@ impl Agent {
             }));
         }
         let watched = runtime.metrics(store, board.pulse());
+        #[cfg(feature = "otlp")]
+        let (push, refresh) = runtime
+            .enter(|| pushing::Pushing::start(&plan.otlp, &resource, &board, store, refresh))
+            .map_err(StartError::Push)?;
         let faces =
             Faces::new(&board, store, &plan.service, &plan.version, refresh).map_err(StartError::System)?;
         let checks = plan.checks.len();
@@ -137,11 +160,15 @@ impl Agent {
             board,
             store: store.clone(),
             runner,
+            #[cfg(feature = "otlp")]
+            push,
             server,
             _watched: watched,
             _runtime: runtime,
             drain,
             stop_within,
+            resource,
+            _target: target,
         })
     }
 
@@ -163,16 +190,29 @@ impl Agent {
         &self.store
     }
 
+    /// What it says of itself.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
     /// Waits until a part ends that should not.
     pub async fn ended_early(&mut self) -> EndedEarly {
         tokio::select! {
             ended = self.runner.ended_early() => ended,
+            ended = async {
+                #[cfg(feature = "otlp")]
+                return self.push.ended_early().await;
+                #[cfg(not(feature = "otlp"))]
+                std::future::pending().await
+            } => ended,
             () = self.server.ended() => EndedEarly { task: Some("web") },
         }
     }
 
     /// Stops in this order, with one deadline for all of it: `ready` says draining, then (after the drain time, for
-    /// those who still send traffic) running checks end, then HTTP, which until then answers.
+    /// those who still send traffic) running checks end, then what they said is pushed, then HTTP, which until then
+    /// answers.
     pub async fn stop(self) {
         let deadline = Instant::now() + self.stop_within;
         self.board.drain();
@@ -181,6 +221,8 @@ impl Agent {
             tokio::time::sleep_until(deadline.min(Instant::now() + drain)).await;
         }
         self.runner.stop(deadline).await;
+        #[cfg(feature = "otlp")]
+        self.push.stop(deadline).await;
         self.server.stop(deadline).await;
         info!("stopped");
     }

@@ -129,7 +129,7 @@ pub fn main() -> ExitCode {
 impl Options {
     /// Reads the configuration that these options lead to; says what is wrong with it where it cannot be used.
     fn plan(&self) -> Option<(Plan, Records)> {
-        let document = self.document()?;
+        let document = self.document()?.with_environment(&agent::variables(), &environment);
         let (mut plan, records) = Plan::read(document).map_err(|problems| complain(&problems)).ok()?;
         if !self.listen.is_empty() {
             plan.listen.clear();
@@ -145,6 +145,9 @@ impl Options {
         }
         if plan.listen.is_empty() {
             plan.listen.extend(crate::config::listen_address(agent::DEFAULT_LISTEN));
+        }
+        for problem in plan.find_out(&environment) {
+            complain(&problem);
         }
         plan.log_level = self.log_level.unwrap_or(plan.log_level);
         plan.log_format = self.log_format.unwrap_or(plan.log_format);

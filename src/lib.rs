@@ -38,9 +38,15 @@ pub mod config;
 pub mod health;
 pub mod metrics;
 pub mod model;
+#[cfg(feature = "otlp")]
+pub mod push;
+mod reasons;
+pub mod resource;
 pub mod runner;
 mod supervisor;
 pub mod telemetry;
+#[cfg(any(feature = "amqp", feature = "http", feature = "otlp", feature = "redis"))]
+mod tls;
 pub mod web;
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

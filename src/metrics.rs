@@ -5,20 +5,30 @@
 //! exist and allocates nothing. Knows nothing of checks, health or HTTP: whoever fills a metric defines it.
 
 mod bound;
+mod epoch;
 #[cfg(feature = "prometheus-interop")]
 mod foreign;
 mod gzip;
 mod histogram;
 mod labels;
+#[cfg(feature = "otlp")]
+mod meter;
 mod names;
 mod observers;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod page;
 mod series;
 mod snapshot;
 mod store;
+mod target;
 mod text;
 
+#[cfg(feature = "otlp")]
+pub(crate) use gzip::{compress as gzip, uncompress as gunzip};
 pub(crate) use observers::Observe;
+#[cfg(feature = "otlp")]
+use target::TARGET_INFO;
 
 #[cfg(feature = "prometheus-interop")]
 pub use foreign::process_registry;
@@ -29,4 +39,5 @@ pub use page::{Page, Pages, Refresh};
 pub use series::{Counter, Gauge, Histogram};
 pub use snapshot::Snapshot;
 pub use store::{DEFINITIONS, Scope, Store};
+pub use target::{Attribute, AttributeValue};
 pub use text::{CONTENT_TYPE, render};

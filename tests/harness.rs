@@ -9,6 +9,8 @@ pub(crate) mod guard;
 pub(crate) mod http;
 pub(crate) mod inside;
 pub(crate) mod node_exporter;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 pub(crate) mod ports;
 pub(crate) mod postgres;
 pub(crate) mod process;

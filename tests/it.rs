@@ -30,8 +30,14 @@ mod harness_works;
 mod http;
 #[path = "it/lifecycle.rs"]
 mod lifecycle;
+#[cfg(feature = "otlp")]
+#[path = "it/otlp.rs"]
+mod otlp;
 #[path = "it/peer_numbers.rs"]
 mod peer_numbers;
+#[cfg(feature = "otlp")]
+#[path = "it/push.rs"]
+mod push;
 #[path = "it/sources.rs"]
 mod sources;
 #[path = "it/stores.rs"]

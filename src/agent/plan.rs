@@ -3,6 +3,7 @@
 //! Reading a plan makes the checks and starts nothing. What can be wrong with the whole (a kind that does not exist, a
 //! group that a kind may not join) is found here; what can be wrong with a part, by that part.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,9 +12,13 @@ use std::time::Duration;
 use crate::checks::{self, Kind};
 use crate::collect::{Collectors, Root, SOURCES};
 use crate::config::{
-    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Setting, Word, read_policy,
+    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Secret, Setting, Variable, Word,
+    read_policy,
 };
 use crate::health::GROUP_LIVE;
+#[cfg(feature = "otlp")]
+use crate::push;
+use crate::resource::{self, Resource};
 use crate::runner::Planned;
 
 use super::function::FunctionCheck;
@@ -45,6 +50,12 @@ pub struct Plan {
     pub checks: Vec<Planned>,
     /// What it reads of this machine.
     pub collectors: Collectors,
+    /// What leaves over OTLP.
+    #[cfg(feature = "otlp")]
+    pub otlp: push::Settings,
+    /// What it says of itself over OTLP and as `target_info`, beside service, version and address, which it adds where
+    /// they are missing.
+    pub resource: Resource,
 }
 
 /// How much is logged.
@@ -111,6 +122,9 @@ impl Default for Plan {
             log_format: LogFormat::Logfmt,
             checks: Vec::new(),
             collectors: Collectors::default(),
+            #[cfg(feature = "otlp")]
+            otlp: push::Settings::default(),
+            resource: Resource::default(),
         }
     }
 }
@@ -130,6 +144,20 @@ impl Plan {
         Ok((plan, records))
     }
 
+    /// Adds to the resource what the environment says and what can be found out, and calls the service as it says. Gives
+    /// what is wrong with the environment, which then counts as not set.
+    pub fn find_out(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+        let problems = self.resource.find_out(env);
+        let named =
+            [(resource::SERVICE_NAME, &mut self.service), (resource::SERVICE_VERSION, &mut self.version)];
+        for (attribute, name) in named {
+            if let Some(said) = self.resource.get(attribute) {
+                *name = said.to_string();
+            }
+        }
+        problems
+    }
+
     /// Adds a check that was made in code.
     ///
     /// # Errors
@@ -147,8 +175,21 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         "listen",
         "where to listen: `:port` for every interface, `address:port`, or a list of them (default `:10464`)",
     );
+    let (named, versioned) = (fields.is_set("service"), fields.is_set("version"));
     let service = fields.or("service", defaults.service, "the service whose health this is");
     let version = fields.or("version", defaults.version, "the version of that service");
+    let attributes = fields.or(
+        "resource",
+        BTreeMap::<String, String>::new(),
+        "attributes of this process on OTLP and `target_info`, such as `deployment.environment.name: production`; they \
+         win over those of OTEL_RESOURCE_ATTRIBUTES",
+    );
+    let said = [(resource::SERVICE_NAME, &service, named), (resource::SERVICE_VERSION, &version, versioned)];
+    let said = said
+        .into_iter()
+        .filter(|(_, _, said)| *said)
+        .map(|(name, value, _)| (name.to_owned(), value.clone()));
+    let resource = Resource::new(said.chain(attributes));
     let (drain, stop_within) = fields.section("stop", "what happens after SIGTERM", |fields| {
         let drain = fields.optional::<Duration>(
             "drain",
@@ -166,6 +207,8 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         (level, format)
     });
     let collectors = fields.section("collectors", "the numbers of this machine on /metrics", read_collectors);
+    #[cfg(feature = "otlp")]
+    let otlp = push::Settings::read(fields);
     let checks = fields.entries("checks", "what is checked, by name", read_check);
     Plan {
         listen: listen.map(|OneOrMany(addresses)| addresses).unwrap_or_default(),
@@ -177,7 +220,20 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         log_format,
         checks: checks.into_iter().filter_map(|(_, check)| check).collect(),
         collectors,
+        #[cfg(feature = "otlp")]
+        otlp,
+        resource,
     }
+}
+
+/// Every variable of the environment that stands for a setting, for [`Document::with_environment`].
+#[must_use]
+pub fn variables() -> Vec<Variable> {
+    let parts: &[&[Variable]] = &[
+        #[cfg(feature = "otlp")]
+        &push::settings::VARIABLES,
+    ];
+    parts.concat()
 }
 
 fn read_collectors(fields: &mut Fields<'_>) -> Collectors {

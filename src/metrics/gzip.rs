@@ -3,6 +3,11 @@
 //! What the compressor needs is kept from page to page: a third of a megabyte, and to get it from the system anew took
 //! longer than to compress a small page.
 
+#[cfg(feature = "otlp")]
+use std::io::Write;
+
+#[cfg(feature = "otlp")]
+use flate2::write::GzDecoder;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 /// Magic number, deflate, no name and no time, fastest, no system in particular.
@@ -43,6 +48,20 @@ impl Gzip {
         out.extend_from_slice(&sum.amount().to_le_bytes());
         out
     }
+}
+
+/// Compresses `page` onto the end of `out`, once.
+#[cfg(feature = "otlp")]
+pub(crate) fn compress(page: &[u8], out: Vec<u8>) -> Vec<u8> {
+    Gzip::default().compress(page, out)
+}
+
+/// What [`compress`] made `packed` of, as far as it is whole.
+#[cfg(feature = "otlp")]
+pub(crate) fn uncompress(packed: &[u8]) -> Vec<u8> {
+    let mut decoder = GzDecoder::new(Vec::new());
+    let _ = decoder.write_all(packed);
+    decoder.finish().unwrap_or_default()
 }
 
 #[cfg(test)]

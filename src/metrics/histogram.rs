@@ -52,6 +52,11 @@ impl Buckets {
         let _ = self.sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
+    #[cfg(feature = "otlp")]
+    pub(super) fn bounds(&self) -> &'static [f64] {
+        self.bounds
+    }
+
     /// The counts of the buckets, not cumulative, in the order of the bounds.
     pub(super) fn counts(&self) -> impl Iterator<Item = u64> + '_ {
         self.counts.iter().map(|count| count.load(Ordering::Relaxed))

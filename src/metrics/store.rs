@@ -13,11 +13,13 @@ use tokio::time::Instant;
 
 use crate::model::{Definition, Instrument};
 
+use super::epoch::Epoch;
 use super::histogram::Buckets;
 use super::labels::Labels;
 use super::observers::{Observe, Observers};
 use super::series::{Counter, Gauge, Histogram, Series, Value};
 use super::snapshot::{Family, Shape, Snapshot};
+use super::target::{self, Attribute, TARGET_INFO};
 
 /// How many series a store holds unless told otherwise; a histogram counts for one.
 const DEFAULT_LIMIT: usize = 1_000_000;
@@ -39,7 +41,7 @@ pub(super) static SERIES_DROPPED: Definition = Definition {
 };
 
 /// The metrics that this part fills.
-pub static DEFINITIONS: &[&Definition] = &[&SERIES, &SERIES_DROPPED];
+pub static DEFINITIONS: &[&Definition] = &[&SERIES, &SERIES_DROPPED, &TARGET_INFO];
 
 /// All series of the process. Cheap to clone; every clone is the same store.
 #[derive(Clone, Debug)]
@@ -65,6 +67,7 @@ struct Inner {
 struct Families {
     by_name: BTreeMap<&'static str, Master>,
     count: usize,
+    epoch: Epoch,
 }
 
 /// A family with its series by label, and the frozen form that readers get.
@@ -216,7 +219,7 @@ impl Store {
             let mut families = self.0.families.lock();
             // Cleared before building and under the lock: whoever changes something after us sets it again.
             self.0.stale.store(false, Ordering::Release);
-            let snapshot = Arc::new(Snapshot { families: families.freeze() });
+            let snapshot = Arc::new(Snapshot { families: families.freeze(), epoch: families.epoch });
             #[expect(clippy::cast_precision_loss, reason = "far below 2^53 series")]
             self.0.size.set(snapshot.series() as f64);
             self.0.snapshot.store(snapshot);
@@ -224,11 +227,18 @@ impl Store {
         self.0.snapshot.load_full()
     }
 
+    /// Gives the store for as long as somebody else holds it.
+    #[cfg(feature = "otlp")]
+    pub(super) fn weak(&self) -> impl Fn() -> Option<Self> + use<> {
+        let weak = Arc::downgrade(&self.0);
+        move || weak.upgrade().map(Self)
+    }
+
     fn series(&self, definition: &'static Definition, labels: &Labels, empty: Empty<'_>) -> Arc<Series> {
         let mut families = self.0.families.lock();
         if families.count >= self.0.limit && !families.has(definition, labels) {
             self.0.dropped.increment();
-            return Series::new(labels.clone(), empty(definition));
+            return Series::new(labels.clone(), empty(definition), families.epoch.birth());
         }
         let series = families.make(definition, labels, empty);
         self.0.stale.store(true, Ordering::Release);
@@ -259,7 +269,7 @@ impl Families {
         let series = master.series.entry(labels.clone()).or_insert_with(|| {
             master.frozen = None;
             self.count += 1;
-            Series::new(labels.clone(), empty(definition))
+            Series::new(labels.clone(), empty(definition), self.epoch.birth())
         });
         series.owners.fetch_add(1, Ordering::Relaxed);
         Arc::clone(series)
@@ -343,6 +353,11 @@ impl Scope {
         Histogram(self.series(definition, values, &|_| Value::Histogram(Box::new(Buckets::apart(bounds)))))
     }
 
+    /// Shows what the process is, as `target_info`.
+    pub fn describe(&mut self, attributes: &[Attribute]) {
+        Gauge(self.labelled(&TARGET_INFO, &target::labels(attributes), &empty)).set(1.0);
+    }
+
     /// The store that the series are in.
     #[must_use]
     pub fn store(&self) -> &Store {
@@ -353,7 +368,17 @@ impl Scope {
         let labels = Labels::new(definition.attributes, values);
         // A check has few distinct label sets and many series: equal ones share their bytes.
         let known = self.made.iter().map(|(_, series)| &series.labels).find(|known| **known == labels);
-        let series = self.store.series(definition, known.unwrap_or(&labels), empty);
+        let labels = known.cloned().unwrap_or(labels);
+        self.labelled(definition, &labels, empty)
+    }
+
+    fn labelled(
+        &mut self,
+        definition: &'static Definition,
+        labels: &Labels,
+        empty: Empty<'_>,
+    ) -> Arc<Series> {
+        let series = self.store.series(definition, labels, empty);
         self.made.push((definition, Arc::clone(&series)));
         series
     }
