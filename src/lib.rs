@@ -41,6 +41,7 @@ pub mod model;
 pub mod runner;
 mod supervisor;
 pub mod telemetry;
+pub mod trace;
 pub mod web;
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -1,5 +1,5 @@
 //! The metric store and its ways out: series with atomic values, Prometheus names computed from OpenTelemetry ones,
-//! and the text page.
+//! and the page in Prometheus' text format or OpenMetrics.
 //!
 //! Recording costs a few atomic operations through a handle; rendering reads an immutable snapshot of which series
 //! exist and allocates nothing. Knows nothing of checks, health or HTTP: whoever fills a metric defines it.
@@ -7,11 +7,13 @@
 mod bound;
 #[cfg(feature = "prometheus-interop")]
 mod foreign;
+mod format;
 mod gzip;
 mod histogram;
 mod labels;
 mod names;
 mod observers;
+mod openmetrics;
 mod page;
 mod series;
 mod snapshot;
@@ -22,10 +24,12 @@ pub(crate) use observers::Observe;
 
 #[cfg(feature = "prometheus-interop")]
 pub use foreign::process_registry;
+pub use format::Format;
 pub use labels::Labels;
 pub use names::{prometheus_label, prometheus_name, violations};
+pub use openmetrics::render_openmetrics;
 pub use page::{Page, Pages, Refresh};
 pub use series::{Counter, Gauge, Histogram};
 pub use snapshot::Snapshot;
 pub use store::{DEFINITIONS, Scope, Store};
-pub use text::{CONTENT_TYPE, render};
+pub use text::render;

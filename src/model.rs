@@ -9,6 +9,7 @@ mod outcome;
 mod phase;
 mod policy;
 mod reason;
+mod span_ids;
 mod state;
 
 pub use criticality::Criticality;
@@ -18,4 +19,5 @@ pub use outcome::{Detail, IntoOutcome, Number, Outcome, Verdict};
 pub use phase::Phase;
 pub use policy::{Bound, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, FUNCTION, Limit, Policy, Threshold};
 pub use reason::Reason;
+pub use span_ids::{Hex, SpanIds};
 pub use state::State;

@@ -16,7 +16,7 @@ use super::output::complain;
 pub(super) fn run(options: &Options) -> ExitCode {
     let Some((plan, _)) = options.plan() else { return ExitCode::FAILURE };
     let store = Store::new();
-    if let Err(error) = telemetry::init(level(plan.log_level), lines(plan.log_format), &store) {
+    if let Err(error) = telemetry::init(level(plan.log_level), lines(plan.log_format), &store, None) {
         complain(&format!("cannot log: {error}"));
         return ExitCode::FAILURE;
     }

@@ -17,10 +17,10 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use crate::metrics::{CONTENT_TYPE, Page, Pages, Refresh, Store};
+use crate::metrics::{Format, Page, Pages, Refresh, Store};
 use crate::supervisor;
 
-use super::Faces;
+use super::{Faces, accept};
 
 /// How long a request waits for a fresh page before it takes the last one.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -28,13 +28,15 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// The thread that makes pages; it ends when the last handle is gone.
 pub(super) struct PageWorker {
     orders: mpsc::Sender<Order>,
-    last: Arc<ArcSwapOption<Page>>,
+    /// The last page of each format.
+    last: Arc<[ArcSwapOption<Page>; Format::ALL.len()]>,
     /// A page is being made for whoever asks next.
     ahead: Arc<AtomicBool>,
     store: Store,
 }
 
 struct Order {
+    format: Format,
     compressed: bool,
     /// Nobody waits for a page that is made ahead.
     reply: Option<oneshot::Sender<Page>>,
@@ -43,14 +45,16 @@ struct Order {
 impl PageWorker {
     pub(super) fn start(store: &Store, refresh: Vec<Refresh>) -> std::io::Result<Self> {
         let (orders, inbox) = mpsc::channel::<Order>();
-        let last: Arc<ArcSwapOption<Page>> = Arc::default();
+        let last = Arc::<[ArcSwapOption<Page>; Format::ALL.len()]>::default();
         let (mut pages, kept) = (Pages::new(store.clone(), refresh), Arc::clone(&last));
         let ahead = Arc::new(AtomicBool::new(false));
         let made_ahead = Arc::clone(&ahead);
         supervisor::thread("vitalsign-page", move || {
             while let Ok(order) = inbox.recv() {
-                let page = pages.page(Instant::now(), order.compressed);
-                kept.store(Some(Arc::new(page.clone())));
+                let page = pages.page(Instant::now(), order.format, order.compressed);
+                if let Some(kept) = kept.get(order.format as usize) {
+                    kept.store(Some(Arc::new(page.clone())));
+                }
                 match order.reply {
                     // Whoever asked may have left; the page is kept for the next one.
                     Some(reply) => drop(reply.send(page)),
@@ -61,30 +65,32 @@ impl PageWorker {
         Ok(Self { orders, last, ahead, store: store.clone() })
     }
 
-    async fn page(&self, compressed: bool) -> Option<Page> {
-        let last = self.last.load_full();
-        let young = last.filter(|page| page.is_young(Instant::now()) && (page.gzip.is_some() || !compressed));
+    async fn page(&self, format: Format, compressed: bool) -> Option<Page> {
+        let last = self.last.get(format as usize)?;
+        let young = last.load_full().filter(|page| page.is_young(Instant::now()) && (page.gzip.is_some() || !compressed));
         if let Some(page) = young {
             if !page.is_newest(&self.store) && !self.ahead.swap(true, Ordering::AcqRel) {
-                self.orders.send(Order { compressed, reply: None }).ok()?;
+                self.orders.send(Order { format, compressed, reply: None }).ok()?;
             }
             return Some((*page).clone());
         }
         let (reply, answer) = oneshot::channel();
-        self.orders.send(Order { compressed, reply: Some(reply) }).ok()?;
+        self.orders.send(Order { format, compressed, reply: Some(reply) }).ok()?;
         match timeout(PATIENCE, answer).await {
             Ok(page) => page.ok(),
-            Err(_) => self.last.load().as_deref().cloned(),
+            Err(_) => last.load().as_deref().cloned(),
         }
     }
 }
 
 pub(super) async fn page(State(faces): State<Faces>, headers: HeaderMap) -> Response {
-    let gzip = accepts_gzip(&headers);
-    let Some(page) = faces.0.pages.page(gzip).await else {
-        return ([(header::CONTENT_TYPE, CONTENT_TYPE)], "# no page yet: ask again\n").into_response();
+    let (format, gzip) = (accept::format(&headers), accepts_gzip(&headers));
+    let Some(page) = faces.0.pages.page(format, gzip).await else {
+        let content_type = Format::Text.content_type();
+        return ([(header::CONTENT_TYPE, content_type)], "# no page yet: ask again\n").into_response();
     };
-    let common = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::VARY, "accept-encoding")];
+    let common =
+        [(header::CONTENT_TYPE, page.format.content_type()), (header::VARY, "accept, accept-encoding")];
     match page.gzip.filter(|_| gzip) {
         Some(body) => (common, [(header::CONTENT_ENCODING, "gzip")], Body::from(body)).into_response(),
         None => (common, Body::from(page.text)).into_response(),
@@ -119,13 +125,13 @@ mod tests {
         let value = store.gauge(&VALUE, &[]);
         value.set(1.0);
         let worker = PageWorker::start(&store, Vec::new()).unwrap();
-        let first = worker.page(false).await.unwrap();
+        let first = worker.page(Format::Text, false).await.unwrap();
         value.set(2.0);
         store.touch();
-        let second = worker.page(false).await.unwrap();
+        let second = worker.page(Format::Text, false).await.unwrap();
         assert!(second.text == first.text || !first.is_young(Instant::now()));
         let newest = async {
-            while !String::from_utf8_lossy(&worker.page(false).await.unwrap().text).contains("\nvalue 2\n") {
+            while !String::from_utf8_lossy(&worker.page(Format::Text, false).await.unwrap().text).contains("\nvalue 2\n") {
                 tokio::task::yield_now().await;
             }
         };
