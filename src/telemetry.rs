@@ -13,7 +13,7 @@ use std::io;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::layer::{Context, Identity, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
@@ -89,6 +89,8 @@ fn subscriber(
             .with_writer(io::stderr)
             .boxed(),
     };
+    // A layer that is not there would count as one that wants everything.
+    let spans = spans.unwrap_or_else(|| Identity::new().with_filter(LevelFilter::OFF).boxed());
     tracing_subscriber::registry()
         .with(spans)
         .with(lines.with_filter(ours.clone()))
