@@ -30,7 +30,7 @@ use runtime::RunnerRuntime;
 
 pub use function::{FunctionCheck, check, check_with};
 pub use invalid::InvalidCheck;
-pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, example, from_environment};
+pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, example, from_environment, variables};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use ready::pool;
 pub use ready::{tasks_of_group, tasks_of_runtime};

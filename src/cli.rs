@@ -129,7 +129,7 @@ pub fn main() -> ExitCode {
 impl Options {
     /// Reads the configuration that these options lead to; says what is wrong with it where it cannot be used.
     fn plan(&self) -> Option<(Plan, Records)> {
-        let document = self.document()?;
+        let document = self.document()?.with_environment(&agent::variables(), &environment);
         let (mut plan, records) = Plan::read(document).map_err(|problems| complain(&problems)).ok()?;
         if !self.listen.is_empty() {
             plan.listen.clear();

@@ -10,6 +10,7 @@
 
 mod collections;
 mod document;
+mod environment;
 mod fields;
 mod interpolate;
 mod node;
@@ -26,6 +27,7 @@ mod units;
 
 pub use collections::OneOrMany;
 pub use document::{Document, describe};
+pub use environment::{Given, Variable};
 pub use fields::Fields;
 pub use node::Node;
 pub use policy::read_policy;

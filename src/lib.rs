@@ -38,9 +38,13 @@ pub mod config;
 pub mod health;
 pub mod metrics;
 pub mod model;
+#[cfg(feature = "otlp")]
+pub mod push;
 pub mod runner;
 mod supervisor;
 pub mod telemetry;
+#[cfg(any(feature = "amqp", feature = "http", feature = "otlp", feature = "redis"))]
+mod tls;
 pub mod trace;
 pub mod web;
 

@@ -11,9 +11,12 @@ use std::time::Duration;
 use crate::checks::{self, Kind};
 use crate::collect::{Collectors, Root, SOURCES};
 use crate::config::{
-    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Secret, Setting, Word, read_policy,
+    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Secret, Setting, Variable, Word,
+    read_policy,
 };
 use crate::health::GROUP_LIVE;
+#[cfg(feature = "otlp")]
+use crate::push;
 use crate::runner::Planned;
 
 use super::function::FunctionCheck;
@@ -45,6 +48,9 @@ pub struct Plan {
     pub checks: Vec<Planned>,
     /// What it reads of this machine.
     pub collectors: Collectors,
+    /// What leaves over OTLP.
+    #[cfg(feature = "otlp")]
+    pub otlp: push::Settings,
 }
 
 /// How much is logged.
@@ -111,6 +117,8 @@ impl Default for Plan {
             log_format: LogFormat::Logfmt,
             checks: Vec::new(),
             collectors: Collectors::default(),
+            #[cfg(feature = "otlp")]
+            otlp: push::Settings::default(),
         }
     }
 }
@@ -168,6 +176,8 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         (level, format)
     });
     let collectors = fields.section("collectors", "the numbers of this machine on /metrics", read_collectors);
+    #[cfg(feature = "otlp")]
+    let otlp = push::Settings::read(fields);
     let checks = fields.entries("checks", "what is checked, by name", read_check);
     Plan {
         listen: listen.map(|OneOrMany(addresses)| addresses).unwrap_or_default(),
@@ -179,7 +189,18 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         log_format,
         checks: checks.into_iter().filter_map(|(_, check)| check).collect(),
         collectors,
+        #[cfg(feature = "otlp")]
+        otlp,
     }
+}
+
+/// Every variable of the environment that stands for a setting, for [`Document::with_environment`].
+#[must_use]
+pub fn variables() -> Vec<Variable> {
+    let parts: &[&[Variable]] = &[];
+    #[cfg(feature = "otlp")]
+    let parts = &push::settings::VARIABLES;
+    parts.concat()
 }
 
 fn read_collectors(fields: &mut Fields<'_>) -> Collectors {

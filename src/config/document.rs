@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::environment::{self, Variable};
 use super::fields::Fields;
 use super::interpolate::{self, Sources};
 use super::node::{Content, Node, Path};
@@ -29,6 +30,16 @@ impl Document {
             interpolate::resolve(root, &Sources { env, base: base.clone() }, &mut problems);
         }
         Self { root, shared: Shared { problems, base, ..Shared::default() } }
+    }
+
+    /// Lets `variables` of the environment stand for settings that the text does not have: the text wins. Of two
+    /// variables for one setting the first one wins.
+    #[must_use]
+    pub fn with_environment(mut self, variables: &[Variable], env: &dyn Fn(&str) -> Option<String>) -> Self {
+        if let Some(root) = &mut self.root {
+            self.shared.environment = environment::join(root, variables, env, &mut self.shared.problems);
+        }
+        self
     }
 
     /// Lets `read` take its settings out of the document; keys that it did not ask for are problems.

@@ -174,7 +174,7 @@ impl<'a> Fields<'a> {
         let public = match &value.origin {
             Origin::Absent => true,
             Origin::Line(_, references) => references.is_empty(),
-            Origin::FileAt(_) => false,
+            Origin::FileAt(_) | Origin::Variable(_) => false,
         };
         value.shown.as_deref().filter(|_| public && !value.secret && !self.is_wrong(name))
     }

@@ -170,6 +170,12 @@ impl Path {
         Self(if self.0.is_empty() { key } else { format!("{}.{key}", self.0) })
     }
 
+    /// Whether this is the way to `other`, or to something in it.
+    pub(super) fn is_in(&self, other: &Self) -> bool {
+        let behind = self.0.strip_prefix(&other.0);
+        behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['.', '[']))
+    }
+
     /// The way to the item `index` of the list here.
     pub(super) fn item(&self, index: usize) -> Self {
         Self(format!("{}[{index}]", self.0))

@@ -17,16 +17,20 @@ pub struct Place {
 impl Place {
     /// Where a text begins.
     pub const START: Self = Self { line: 1, column: 1 };
+
+    /// Not in the text, but in a variable of the environment.
+    pub const ENVIRONMENT: Self = Self { line: 0, column: 0 };
 }
 
 /// One thing that is wrong. Ordered by place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// The line, from 1.
+    /// The line, from 1; 0 for what a variable of the environment gave.
     pub line: usize,
-    /// The column, from 1.
+    /// The column, from 1; 0 for what a variable of the environment gave.
     pub column: usize,
-    /// The setting: `checks.orders_db.timeout`; empty for the text as a whole.
+    /// The setting: `checks.orders_db.timeout`; empty for the text as a whole. For what a variable of the environment
+    /// gave, the name of the variable.
     pub path: String,
     /// What is wrong.
     pub message: String,
@@ -34,9 +38,25 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+impl Problem {
+    /// Something wrong with a variable of the environment.
+    pub(super) fn of_variable(name: &str, message: String, help: Option<String>) -> Self {
+        let Place { line, column } = Place::ENVIRONMENT;
+        Self { line, column, path: name.to_owned(), message, help }
+    }
+
+    fn is_of_variable(&self) -> bool {
+        self.line == Place::ENVIRONMENT.line
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.line, self.column)?;
+        if self.is_of_variable() {
+            f.write_str("environment: ")?;
+        } else {
+            write!(f, "{}:{}: ", self.line, self.column)?;
+        }
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
@@ -48,7 +68,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with one file; prints one problem after the other, each behind the name of the file.
+/// Everything that is wrong with one file and with what the environment adds to it; prints one problem after the other,
+/// each behind the name of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
     file: String,
@@ -104,7 +125,11 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.found.iter().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{}:{problem}", self.file)?;
+            f.write_str(separator)?;
+            if !problem.is_of_variable() {
+                write!(f, "{}:", self.file)?;
+            }
+            problem.fmt(f)?;
         }
         Ok(())
     }

@@ -83,6 +83,8 @@ pub enum Origin {
     Line(usize, Vec<String>),
     /// A file that a line of the configuration names.
     FileAt(usize),
+    /// This variable of the environment, because the configuration does not have it.
+    Variable(&'static str),
 }
 
 impl Records {
@@ -179,6 +181,7 @@ impl fmt::Display for Origin {
                 write!(f, "line {line}, from {}", references.join(" and "))
             }
             Self::FileAt(line) => write!(f, "from the file at line {line}"),
+            Self::Variable(name) => write!(f, "from the environment variable {name}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::environment::FromEnvironment;
 use super::node::Path;
 use super::problem::{Place, Problem, Problems};
 use super::secret::Secret;
@@ -13,6 +14,8 @@ pub(super) struct Shared {
     pub(super) secrets: Vec<Secret>,
     /// The folder that relative paths start from.
     pub(super) base: PathBuf,
+    /// What does not stand in the text.
+    pub(super) environment: FromEnvironment,
     /// Only declaring: nothing is there to be read, and problems do not count.
     pub(super) describing: bool,
     /// Problems do not count, because what is read stands for something else that has been noted.
@@ -22,6 +25,10 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn note(&mut self, place: Place, path: &Path, message: String, help: Option<String>) {
         if !self.describing && !self.muted {
+            let variable = self.environment.variable(path).filter(|_| place == Place::ENVIRONMENT);
+            if let Some(name) = variable {
+                return self.problems.add(Problem::of_variable(name, message, help));
+            }
             let Place { line, column } = place;
             self.problems.add(Problem { line, column, path: path.to_string(), message, help });
         }

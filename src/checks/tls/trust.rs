@@ -6,7 +6,6 @@
 //! one, because a resumed one would show no certificate.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -15,17 +14,14 @@ use rustls::client::{
     ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls12Resumption, Tls13ClientSessionValue,
 };
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, NamedGroup, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-use super::install_provider;
 #[cfg(feature = "http")]
 use super::watch;
 use crate::config::Fields;
-
-pub(in crate::checks) type Roots = Vec<CertificateDer<'static>>;
+use crate::tls::{self, Roots, install_provider};
 
 /// A client's configuration that trusts the system's roots and `extra`, without a protocol to agree on.
 pub(in crate::checks) fn client_config(extra: Roots) -> ClientConfig {
@@ -37,31 +33,9 @@ pub(in crate::checks) fn client_config(extra: Roots) -> ClientConfig {
     config
 }
 
-/// Reads the roots in `pem`.
-pub(in crate::checks) fn roots(pem: &[u8]) -> Result<Roots, &'static str> {
-    let roots: Roots =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| "the file is not PEM")?;
-    if roots.is_empty() {
-        return Err("the file has no certificate");
-    }
-    let mut store = RootCertStore::empty();
-    for root in &roots {
-        store.add(root.clone()).map_err(|_| "a certificate in the file cannot be a root")?;
-    }
-    Ok(roots)
-}
-
 /// Takes the setting `ca_file`: none where it is absent or wrong, which is noted.
 pub(in crate::checks) fn ca_file(fields: &mut Fields<'_>, doc: &'static str) -> Roots {
-    let Some(file) = fields.optional::<PathBuf>("ca_file", doc) else { return Roots::new() };
-    let read = std::fs::read(file).map_err(|error| format!("cannot be read: {}", error.kind()));
-    match read.and_then(|pem| roots(&pem).map_err(str::to_owned)) {
-        Ok(roots) => roots,
-        Err(problem) => {
-            fields.problem("ca_file", problem);
-            Roots::new()
-        }
-    }
+    tls::file(fields, "ca_file", doc, tls::roots).unwrap_or_default()
 }
 
 /// The one judge for these roots.
@@ -175,14 +149,6 @@ mod tests {
 
     fn root() -> rcgen::CertifiedKey<rcgen::KeyPair> {
         rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap()
-    }
-
-    #[test]
-    fn reads_roots() {
-        let (one, two) = (root().cert.pem(), root().cert.pem());
-        assert_eq!(roots(format!("{one}{two}").as_bytes()).unwrap().len(), 2);
-        assert!(roots(b"").is_err());
-        assert!(roots(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());
     }
 
     #[test]

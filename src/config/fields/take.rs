@@ -52,7 +52,11 @@ impl<'a> Fields<'a> {
         let (taken, origin) = match (entry, twin) {
             (None, None) => (Taken::<T>::Absent, Origin::Absent),
             (Some(entry), None) => {
-                let origin = Origin::Line(entry.value.place.line, entry.value.references());
+                let variable = self.shared.environment.variable(&self.path.key(name));
+                let origin = match variable {
+                    Some(variable) => Origin::Variable(variable),
+                    None => Origin::Line(entry.value.place.line, entry.value.references()),
+                };
                 (self.read_at(&entry.key, entry.place, &entry.value), origin)
             }
             (None, Some(twin)) => (self.read_twin(twin), Origin::FileAt(twin.value.place.line)),

@@ -7,7 +7,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::checks::tls::{install_provider, trust};
+use crate::checks::tls::trust;
+use crate::tls::install_provider;
 
 /// A server with a certificate for `name`, and the root to trust it by.
 fn server(name: &str) -> (TlsAcceptor, CertificateDer<'static>) {

@@ -34,7 +34,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        crate::checks::tls::install_provider();
+        crate::tls::install_provider();
         let mut config =
             ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();

@@ -1,0 +1,247 @@
+//! What leaves and where to, from files and from the environment.
+
+use std::collections::HashMap;
+
+use super::*;
+use crate::config::{Document, Records, describe};
+
+fn settings(text: &str, env: &[(&str, &str)]) -> Result<(Settings, Records), String> {
+    let env: HashMap<_, _> = env.iter().copied().collect();
+    let env = |name: &str| env.get(name).map(|&text| text.to_owned());
+    let document = Document::parse("t", text, &env).with_environment(&VARIABLES.concat(), &env);
+    document.read(Settings::read).map_err(|problems| problems.to_string())
+}
+
+fn read(text: &str, env: &[(&str, &str)]) -> Settings {
+    settings(text, env).map(|(settings, _)| settings).unwrap()
+}
+
+fn wrong(text: &str, env: &[(&str, &str)]) -> String {
+    settings(text, env).map(|_| ()).unwrap_err()
+}
+
+fn endpoint(settings: &Option<Exporter>) -> (&str, Protocol) {
+    let exporter = settings.as_ref().unwrap();
+    (exporter.endpoint.expose().as_str(), exporter.protocol)
+}
+
+const NOTHING: &str = "otlp: {}";
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+#[test]
+fn nothing_leaves_unless_an_endpoint_is_given() {
+    let Settings { metrics, traces, logs } = read(NOTHING, &[]);
+    assert!(metrics.is_none() && traces.is_none() && logs.is_none());
+    let Settings { metrics, traces, logs } = read(NOTHING, &[(ENDPOINT, "http://c:4318")]);
+    assert!(
+        metrics.is_some() && traces.is_some() && logs.is_none(),
+        "logs leave only when that is asked for"
+    );
+    assert!(read("otlp: {logs: {enabled: true}}", &[(ENDPOINT, "http://c:4318")]).logs.is_some());
+    assert!(
+        read(NOTHING, &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:4318/v1/traces")]).metrics.is_none()
+    );
+}
+
+#[test]
+fn the_environment_can_switch_it_off() {
+    for (name, value) in [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_METRICS_EXPORTER", "none")] {
+        assert!(read("otlp: {endpoint: 'http://c'}", &[(name, value)]).metrics.is_none(), "{name}");
+    }
+    for (name, value) in
+        [("OTEL_SDK_DISABLED", "false"), ("OTEL_METRICS_EXPORTER", "otlp,prometheus"), (ENDPOINT, "")]
+    {
+        assert!(read("otlp: {endpoint: 'http://c'}", &[(name, value)]).metrics.is_some(), "{name}");
+    }
+    assert!(
+        read("otlp: {endpoint: 'http://c', enabled: true}", &[("OTEL_SDK_DISABLED", "true")])
+            .metrics
+            .is_some()
+    );
+}
+
+#[test]
+fn a_general_endpoint_gets_the_path_of_each_signal() {
+    let general = read(NOTHING, &[(ENDPOINT, "https://c/otlp/")]);
+    let metrics = general.metrics.map(|metrics| metrics.exporter);
+    assert_eq!(endpoint(&metrics), ("https://c/otlp/v1/metrics", Protocol::HttpProtobuf));
+    assert_eq!(endpoint(&general.traces), ("https://c/otlp/v1/traces", Protocol::HttpProtobuf));
+    let own = read(
+        NOTHING,
+        &[(ENDPOINT, "http://c:4318"), ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://m:9090/api")],
+    );
+    assert_eq!(endpoint(&own.metrics.map(|m| m.exporter)).0, "http://m:9090/api");
+    assert_eq!(endpoint(&own.traces).0, "http://c:4318/v1/traces");
+}
+
+#[test]
+fn grpc_is_at_its_port_and_needs_no_scheme() {
+    let traces = |env: &[(&str, &str)]| {
+        let settings = read(NOTHING, env);
+        let (endpoint, protocol) = endpoint(&settings.traces);
+        (endpoint.to_owned(), protocol)
+    };
+    let grpc = |endpoint: &str| (endpoint.to_owned(), Protocol::Grpc);
+    assert_eq!(traces(&[(ENDPOINT, "http://c:4317")]), grpc("http://c:4317/"));
+    assert_eq!(traces(&[(ENDPOINT, "c:5000")]), grpc("https://c:5000/"));
+    let insecure = ("OTEL_EXPORTER_OTLP_INSECURE", "True");
+    assert_eq!(traces(&[(ENDPOINT, "c:443"), insecure]), grpc("http://c:443/"));
+    assert_eq!(traces(&[(ENDPOINT, "https://c:5000"), insecure]).0, "https://c:5000/v1/traces");
+    let protocol = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    assert_eq!(traces(&[(ENDPOINT, "http://c:5000/ignored"), protocol]), grpc("http://c:5000/"));
+    let http = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf");
+    assert_eq!(traces(&[(ENDPOINT, "http://c:4317"), http]).1, Protocol::HttpProtobuf);
+}
+
+#[test]
+fn the_file_wins_over_the_environment_and_a_signal_over_all() {
+    let timeout = |text: &str, env: &[(&str, &str)]| read(text, env).traces.unwrap().timeout.as_millis();
+    let (all, own) = (("OTEL_EXPORTER_OTLP_TIMEOUT", "2000"), ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "1000"));
+    assert_eq!(timeout("otlp: {endpoint: 'http://c'}", &[]), 10_000);
+    assert_eq!(timeout("otlp: {endpoint: 'http://c'}", &[all]), 2_000);
+    assert_eq!(timeout("otlp: {endpoint: 'http://c'}", &[all, own]), 1_000);
+    assert_eq!(timeout("otlp: {endpoint: 'http://c', timeout: 3s}", &[all, own]), 3_000);
+    assert_eq!(
+        timeout("otlp: {endpoint: 'http://c', timeout: 3s, traces: {timeout: 4s}}", &[all, own]),
+        4_000
+    );
+}
+
+#[test]
+fn metrics_have_settings_of_their_own() {
+    let metrics = |text: &str, env: &[(&str, &str)]| read(text, env).metrics.unwrap();
+    let default = metrics("otlp: {endpoint: 'http://c'}", &[]);
+    assert_eq!((default.interval.as_secs(), default.batch_size), (15, 4 << 20));
+    assert_eq!((default.spool.size, default.spool.age.as_secs()), (16 << 20, 86_400));
+    let env = [
+        (ENDPOINT, "http://c"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "60000"),
+        ("OTEL_METRIC_EXPORT_TIMEOUT", "500"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "LowMemory"),
+        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "none"),
+    ];
+    let given = metrics("otlp: {spool: {directory: /spool, age: 2h}}", &env);
+    assert_eq!((given.interval.as_secs(), given.exporter.timeout.as_millis()), (60, 500));
+    assert_eq!((given.temporality, given.exporter.compression), (Temporality::LowMemory, Compression::None));
+    assert_eq!((given.spool.size, given.spool.age.as_secs()), (64 << 20, 7_200));
+}
+
+#[test]
+fn headers_are_read_and_hidden() {
+    let env = [(ENDPOINT, "http://c"), ("OTEL_EXPORTER_OTLP_HEADERS", "Api-Key=canary%3D1, x=y")];
+    let (settings, records) = settings(NOTHING, &env).unwrap();
+    let headers = &settings.traces.unwrap().headers;
+    assert_eq!((headers["api-key"].as_bytes(), headers["x"].as_bytes()), (&b"canary=1"[..], &b"y"[..]));
+    assert!(!format!("{headers:?}").contains("canary"));
+    assert!(!records.to_string().contains("canary"), "{records}");
+    assert_eq!(records.scrub("what canary=1 is"), "what <secret> is");
+}
+
+#[test]
+fn shows_where_a_value_came_from() {
+    let env = [(ENDPOINT, "http://u:canary@c:4318"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=canary")];
+    let (_, records) = settings("otlp:\n  timeout: 3s", &env).unwrap();
+    let shown = records.to_string();
+    for line in [
+        "  endpoint: http://<secret>:<secret>@c:4318/  # from the environment variable OTEL_EXPORTER_OTLP_ENDPOINT",
+        "  headers: {a: <secret>}  # from the environment variable OTEL_EXPORTER_OTLP_HEADERS",
+        "  timeout: 3s  # line 2",
+        "    interval: 15s  # default",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn says_what_is_wrong_and_in_which_variable() {
+    let env = [(ENDPOINT, "http://c")];
+    let with = |name, value| wrong(NOTHING, &[env[0], (name, value)]);
+    assert_eq!(
+        with("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        "environment: OTEL_EXPORTER_OTLP_PROTOCOL: expected `http/protobuf` or `grpc`, found something else in \
+         ${OTEL_EXPORTER_OTLP_PROTOCOL}"
+    );
+    for (name, value, message) in [
+        (
+            "OTEL_EXPORTER_OTLP_TIMEOUT",
+            "10s",
+            "expected a whole number of milliseconds above zero, such as 10000",
+        ),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "1", "expected true or false"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "canary", "expected `name=value,name=value`"),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "a b=canary",
+            "the name of a header holds characters that none may have",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "a=can%0Aary",
+            "the value of a header holds characters that none may have",
+        ),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "ftp://c", "must begin with http:// or https://"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "c", "is not an endpoint: write http://host:4318"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/none.pem", "cannot be read: entity not found"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1", "must be at least 100ms"),
+        ("OTEL_METRICS_EXPORTER", "zipkin", "expected otlp, prometheus or none"),
+        ("OTEL_SDK_DISABLED", "yes", "expected true or false"),
+    ] {
+        let said = with(name, value);
+        assert!(said.starts_with(&format!("environment: {name}: {message}")), "{said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
+    let said = wrong(NOTHING, &[(ENDPOINT, "c:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]);
+    assert!(said.contains("OTEL_EXPORTER_OTLP_ENDPOINT: must begin with http:// or https://"), "{said}");
+}
+
+#[test]
+fn says_what_is_wrong_and_at_which_line() {
+    let said = wrong("otlp:\n  endpoint: c:4318\n  protocol: http/protobuf\n", &[]);
+    assert!(said.contains("t:2:13: otlp.endpoint: must begin with http:// or https://"), "{said}");
+    let said = wrong("otlp: {enabled: true}", &[]);
+    assert!(
+        said.contains("there is no endpoint to push to") && said.contains("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        "{said}"
+    );
+    let said = wrong("otlp: {endpoint: 'http://c', spool: {size: 1}}", &[]);
+    assert!(said.contains("otlp.spool.size: must be between 64Ki and 1Ti"), "{said}");
+    let said = wrong("otlp: {endpoint: 'http://c', client_key_file: /none}", &[]);
+    assert!(said.contains("client_key_file: cannot be read"), "{said}");
+}
+
+#[test]
+fn takes_certificates_and_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["c".to_owned()]).unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (certificate, key) =
+        (file("c.pem", made.cert.pem()), file("k.pem", made.signing_key.serialize_pem()));
+    let all = [
+        (ENDPOINT, "https://c"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate.as_str()),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key),
+    ];
+    let exporter = read(NOTHING, &all).traces.unwrap();
+    assert_eq!((exporter.roots.len(), exporter.identity.unwrap().chain.len()), (1, 1));
+    assert!(wrong(NOTHING, &all[..3]).contains("CLIENT_CERTIFICATE: needs `client_key_file` beside it"));
+    let swapped = [all[0], ("OTEL_EXPORTER_OTLP_CLIENT_KEY", certificate.as_str()), all[2]];
+    assert!(wrong(NOTHING, &swapped).contains("the file has no private key in PEM"));
+}
+
+#[test]
+fn describes_the_settings_that_it_reads() {
+    let names = |records: &Records| {
+        let section = records.get(&["otlp"]).unwrap();
+        section.inner().iter().map(|record| record.name.clone()).collect::<Vec<_>>()
+    };
+    let (_, records) = settings("otlp: {endpoint: 'http://c'}", &[]).unwrap();
+    assert_eq!(names(&describe(Settings::read)), names(&records));
+    for variable in VARIABLES.concat() {
+        assert!(records.get(variable.setting).is_some(), "{variable:?}");
+    }
+}

@@ -1,0 +1,110 @@
+//! The variables of OpenTelemetry, and which setting each of them stands for.
+//!
+//! The file wins over them, and a variable for one signal over the one for all, except that a general setting of the
+//! file wins over both.
+
+use percent_encoding::percent_decode_str;
+
+use crate::config::{Given, Variable};
+
+/// A setting of the way to a collector: the variable for all signals, and those for one.
+macro_rules! way {
+    ($( $setting:literal $variable:literal $means:expr; )*) => { [ $(
+        way!(@ "METRICS_" "metrics" $setting $variable $means),
+        way!(@ "TRACES_" "traces" $setting $variable $means),
+        way!(@ "LOGS_" "logs" $setting $variable $means),
+        Variable {
+            name: concat!("OTEL_EXPORTER_OTLP_", $variable),
+            setting: &["otlp", $setting],
+            below: None,
+            means: $means,
+        },
+    )* ] };
+    (@ $signal:literal $section:literal $setting:literal $variable:literal $means:expr) => {
+        Variable {
+            name: concat!("OTEL_EXPORTER_OTLP_", $signal, $variable),
+            setting: &["otlp", $section, $setting],
+            below: Some(&["otlp", $setting]),
+            means: $means,
+        }
+    };
+}
+
+static WAY: [Variable; 36] = way! {
+    "endpoint" "ENDPOINT" Given::as_is;
+    "headers" "HEADERS" headers;
+    "timeout" "TIMEOUT" milliseconds;
+    "compression" "COMPRESSION" Given::as_is;
+    "protocol" "PROTOCOL" Given::as_is;
+    "insecure" "INSECURE" lower_case;
+    "ca_file" "CERTIFICATE" Given::as_is;
+    "client_certificate_file" "CLIENT_CERTIFICATE" Given::as_is;
+    "client_key_file" "CLIENT_KEY" Given::as_is;
+};
+
+const fn own(
+    name: &'static str,
+    setting: &'static [&'static str],
+    means: fn(&str) -> Result<Given, &'static str>,
+) -> Variable {
+    Variable { name, setting, below: None, means }
+}
+
+static OTHERS: [Variable; 7] = [
+    own("OTEL_METRIC_EXPORT_INTERVAL", &["otlp", "metrics", "interval"], milliseconds),
+    own("OTEL_METRIC_EXPORT_TIMEOUT", &["otlp", "metrics", "export_timeout"], milliseconds),
+    own("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &["otlp", "metrics", "temporality"], lower_case),
+    own("OTEL_SDK_DISABLED", &["otlp", "enabled"], disabled),
+    own("OTEL_METRICS_EXPORTER", &["otlp", "metrics", "enabled"], exporter),
+    own("OTEL_TRACES_EXPORTER", &["otlp", "traces", "enabled"], exporter),
+    own("OTEL_LOGS_EXPORTER", &["otlp", "logs", "enabled"], exporter),
+];
+
+/// Every variable that stands for a setting of the section `otlp`.
+pub(crate) static VARIABLES: [&[Variable]; 2] = [&WAY, &OTHERS];
+
+#[expect(clippy::unnecessary_wraps, reason = "the form of all meanings")]
+fn lower_case(text: &str) -> Result<Given, &'static str> {
+    Ok(Given::Value(text.to_lowercase()))
+}
+
+fn milliseconds(text: &str) -> Result<Given, &'static str> {
+    match text.parse::<u32>() {
+        Ok(number) if number > 0 => Ok(Given::Value(format!("{number}ms"))),
+        _ => Err("expected a whole number of milliseconds above zero, such as 10000"),
+    }
+}
+
+/// `name=value,name=value`, values percent-encoded.
+fn headers(text: &str) -> Result<Given, &'static str> {
+    const WANTED: &str = "expected `name=value,name=value`, with other characters percent-encoded";
+    let pairs = text.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').ok_or(WANTED)?;
+        let value = percent_decode_str(value.trim()).decode_utf8().map_err(|_| WANTED)?;
+        Ok((name.trim().to_ascii_lowercase(), value.into_owned()))
+    });
+    pairs.collect::<Result<_, _>>().map(Given::Mapping)
+}
+
+/// Only `true` disables, in any case.
+fn disabled(text: &str) -> Result<Given, &'static str> {
+    match text.to_lowercase().as_str() {
+        "true" => Ok(Given::Value("false".to_owned())),
+        "false" => Ok(Given::Nothing),
+        _ => Err("expected true or false"),
+    }
+}
+
+/// A list of exporters: whether OTLP is among them.
+fn exporter(text: &str) -> Result<Given, &'static str> {
+    let mut otlp = false;
+    for name in text.split(',') {
+        match name.trim() {
+            "otlp" => otlp = true,
+            // Metrics are always there to be scraped.
+            "none" | "prometheus" => {}
+            _ => return Err("expected otlp, prometheus or none"),
+        }
+    }
+    Ok(Given::Value(otlp.to_string()))
+}
