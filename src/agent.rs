@@ -21,6 +21,8 @@ use crate::collect::{Collectors, RuntimeMetrics, Sampler};
 use crate::health::{Board, DuplicateName};
 use crate::metrics::Store;
 use crate::model::Definition;
+#[cfg(feature = "otlp")]
+use crate::push::traces::{Traces, Unusable};
 use crate::runner::Runner;
 use crate::supervisor::EndedEarly;
 use crate::web::{Faces, Limits, Server};
@@ -42,7 +44,9 @@ pub struct Agent {
     store: Store,
     runner: Runner,
     server: Server,
-    /// Goes last.
+    /// Sends what is left of the traces, after all else has stopped.
+    #[cfg(feature = "otlp")]
+    traces: Option<Traces>,
     /// The metrics of the runner's runtime; before it, because they go first.
     _watched: Option<RuntimeMetrics>,
     _runtime: RunnerRuntime,
@@ -90,6 +94,8 @@ pub fn definitions() -> Vec<&'static Definition> {
         telemetry::DEFINITIONS,
         collect::DEFINITIONS,
         about::DEFINITIONS,
+        #[cfg(feature = "otlp")]
+        crate::push::traces::DEFINITIONS,
         collect::tokio_runtime::DEFINITIONS,
         collect::taskgroup::DEFINITIONS,
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -98,6 +104,23 @@ pub fn definitions() -> Vec<&'static Definition> {
     let sources = collect::SOURCES.iter().flat_map(|source| source.definitions());
     let kinds = crate::checks::KINDS.iter().flat_map(|kind| kind.definitions());
     parts.into_iter().flatten().chain(sources).chain(kinds).copied().collect()
+}
+
+/// Begins to send the traces that `plan` asks for, on `runtime`: before the agent starts, because what records them is a
+/// part of the program's subscriber.
+///
+/// # Errors
+/// See [`Traces::start`].
+#[cfg(feature = "otlp")]
+pub fn traces(
+    plan: &Plan,
+    store: &Store,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Option<Traces>, Unusable> {
+    let Some(exporter) = &plan.otlp.traces else { return Ok(None) };
+    let resource = [("service.name", &plan.service), ("service.version", &plan.version)];
+    let resource = resource.map(|(name, value)| (name.to_owned(), value.clone()));
+    Traces::start(exporter, &plan.otlp.spans, resource, store, runtime).map(Some)
 }
 
 impl Agent {
@@ -138,11 +161,21 @@ impl Agent {
             store: store.clone(),
             runner,
             server,
+            #[cfg(feature = "otlp")]
+            traces: None,
             _watched: watched,
             _runtime: runtime,
             drain,
             stop_within,
         })
+    }
+
+    /// Hands `traces` over, which are sent to their end when the agent stops.
+    #[cfg(feature = "otlp")]
+    #[must_use]
+    pub fn with_traces(mut self, traces: Option<Traces>) -> Self {
+        self.traces = traces;
+        self
     }
 
     /// The addresses that the agent listens on.
@@ -172,7 +205,7 @@ impl Agent {
     }
 
     /// Stops in this order, with one deadline for all of it: `ready` says draining, then (after the drain time, for
-    /// those who still send traffic) running checks end, then HTTP, which until then answers.
+    /// those who still send traffic) running checks end, then HTTP, which until then answers, then traces, which are sent.
     pub async fn stop(self) {
         let deadline = Instant::now() + self.stop_within;
         self.board.drain();
@@ -182,6 +215,10 @@ impl Agent {
         }
         self.runner.stop(deadline).await;
         self.server.stop(deadline).await;
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = self.traces {
+            traces.stop(deadline).await;
+        }
         info!("stopped");
     }
 }

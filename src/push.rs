@@ -9,5 +9,6 @@
 //! given.
 
 pub mod settings;
+pub mod traces;
 
 pub use settings::Settings;

@@ -1,12 +1,10 @@
-//! The log of the process itself: logfmt or JSON lines on standard error, and a counter of them by level. With the
-//! feature `otlp`, its traces too.
+//! The log of the process itself: logfmt or JSON lines on standard error, and a counter of them by level. A
+//! line that is written in a span shows its ids.
 //!
 //! Only our own events are let through. What drivers log quotes what they were given, passwords among it, and says
 //! nothing that the reason of a failed run and the debug line of ours do not say.
 
 mod lines;
-#[cfg(feature = "otlp")]
-pub mod traces;
 
 use std::io;
 

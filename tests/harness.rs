@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod process_tree;
 pub(crate) mod prometheus;
 pub(crate) mod rabbitmq;
+pub(crate) mod recorder;
 pub(crate) mod redis;
 pub(crate) mod scrape;
 pub(crate) mod scratch;

@@ -30,6 +30,8 @@ mod harness_works;
 mod http;
 #[path = "it/lifecycle.rs"]
 mod lifecycle;
+#[path = "it/openmetrics.rs"]
+mod openmetrics;
 #[path = "it/peer_numbers.rs"]
 mod peer_numbers;
 #[path = "it/sources.rs"]
@@ -38,5 +40,7 @@ mod sources;
 mod stores;
 #[path = "it/tasks.rs"]
 mod tasks;
+#[path = "it/traces.rs"]
+mod traces;
 #[path = "it/traps.rs"]
 mod traps;

@@ -29,12 +29,7 @@ pub(super) struct Ended {
 }
 
 /// Runs `probe` once, in `span`.
-pub(super) async fn execute(
-    probe: &Probe,
-    limit: Duration,
-    blocking: &Arc<Semaphore>,
-    span: &Span,
-) -> Ended {
+pub(super) async fn execute(probe: &Probe, limit: Duration, blocking: &Arc<Semaphore>, span: &Span) -> Ended {
     let started = Instant::now();
     let run = Run::new(limit);
     let mut handle = match &probe.0 {

@@ -35,7 +35,8 @@ pub(super) fn tell(headers: &mut HeaderMap) {
 }
 
 pub(super) fn adopt(span: &Span, headers: &HeaderMap) {
-    let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
+    let parent =
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
     // Refused where nobody listens to spans, and then there is nothing to do.
     let _ = span.set_parent(parent);
 }

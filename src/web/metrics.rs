@@ -67,7 +67,9 @@ impl PageWorker {
 
     async fn page(&self, format: Format, compressed: bool) -> Option<Page> {
         let last = self.last.get(format as usize)?;
-        let young = last.load_full().filter(|page| page.is_young(Instant::now()) && (page.gzip.is_some() || !compressed));
+        let young = last
+            .load_full()
+            .filter(|page| page.is_young(Instant::now()) && (page.gzip.is_some() || !compressed));
         if let Some(page) = young {
             if !page.is_newest(&self.store) && !self.ahead.swap(true, Ordering::AcqRel) {
                 self.orders.send(Order { format, compressed, reply: None }).ok()?;
@@ -131,7 +133,9 @@ mod tests {
         let second = worker.page(Format::Text, false).await.unwrap();
         assert!(second.text == first.text || !first.is_young(Instant::now()));
         let newest = async {
-            while !String::from_utf8_lossy(&worker.page(Format::Text, false).await.unwrap().text).contains("\nvalue 2\n") {
+            while !String::from_utf8_lossy(&worker.page(Format::Text, false).await.unwrap().text)
+                .contains("\nvalue 2\n")
+            {
                 tokio::task::yield_now().await;
             }
         };

@@ -68,7 +68,11 @@ impl OpenMetrics {
     }
 
     /// The samples of this name with these labels among theirs.
-    pub(crate) fn of<'a>(&'a self, name: &'a str, labels: &'a [(&str, &str)]) -> impl Iterator<Item = &'a Sample> {
+    pub(crate) fn of<'a>(
+        &'a self,
+        name: &'a str,
+        labels: &'a [(&str, &str)],
+    ) -> impl Iterator<Item = &'a Sample> {
         let has = |sample: &&Sample| {
             labels.iter().all(|(label, value)| sample.labels.get(*label).is_some_and(|v| v == value))
         };
@@ -103,12 +107,15 @@ impl OpenMetrics {
             return Err("said twice");
         }
         *place = unescape(text, true)?;
-        let known = ["counter", "gauge", "histogram", "summary", "info", "stateset", "unknown", "gaugehistogram"];
+        let known =
+            ["counter", "gauge", "histogram", "summary", "info", "stateset", "unknown", "gaugehistogram"];
         match what {
             "TYPE" if !known.contains(&text) => Err("unknown type"),
             "UNIT" if !name.ends_with(&format!("_{text}")) => Err("the name does not end in the unit"),
             // Raw quotes are for others to trip over.
-            "HELP" if text.replace("\\\\", "").replace("\\\"", "").contains('"') => Err("a quote without a backslash"),
+            "HELP" if text.replace("\\\\", "").replace("\\\"", "").contains('"') => {
+                Err("a quote without a backslash")
+            }
             _ => Ok(()),
         }
     }
@@ -136,7 +143,8 @@ impl OpenMetrics {
         }
         let (labels, rest) = labels(rest)?;
         let rest = rest.strip_prefix(' ').ok_or("no space before the value")?;
-        let (value, exemplar) = rest.split_once(" # ").map_or((rest, None), |(value, rest)| (value, Some(rest)));
+        let (value, exemplar) =
+            rest.split_once(" # ").map_or((rest, None), |(value, rest)| (value, Some(rest)));
         // No timestamps: a scrape is what happened now.
         let value = number(value).ok_or("bad value")?;
         let exemplar = exemplar.map(self::exemplar).transpose()?;
@@ -163,7 +171,8 @@ impl OpenMetrics {
             let Some(name) = sample.name.strip_suffix("_bucket") else { continue };
             let mut labels = sample.labels.clone();
             labels.remove("le");
-            let bound = sample.labels.get("le").ok_or_else(|| format!("{}: a bucket without le", sample.name))?;
+            let bound =
+                sample.labels.get("le").ok_or_else(|| format!("{}: a bucket without le", sample.name))?;
             histograms.entry((name, labels)).or_default().push((bound, sample));
         }
         for ((name, labels), buckets) in histograms {

@@ -50,7 +50,7 @@ const fn own(
     Variable { name, setting, below: None, means }
 }
 
-static OTHERS: [Variable; 7] = [
+static OTHERS: [Variable; 12] = [
     own("OTEL_METRIC_EXPORT_INTERVAL", &["otlp", "metrics", "interval"], milliseconds),
     own("OTEL_METRIC_EXPORT_TIMEOUT", &["otlp", "metrics", "export_timeout"], milliseconds),
     own("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &["otlp", "metrics", "temporality"], lower_case),
@@ -58,6 +58,11 @@ static OTHERS: [Variable; 7] = [
     own("OTEL_METRICS_EXPORTER", &["otlp", "metrics", "enabled"], exporter),
     own("OTEL_TRACES_EXPORTER", &["otlp", "traces", "enabled"], exporter),
     own("OTEL_LOGS_EXPORTER", &["otlp", "logs", "enabled"], exporter),
+    own("OTEL_TRACES_SAMPLER", &["otlp", "traces", "sampler"], Given::as_is),
+    own("OTEL_TRACES_SAMPLER_ARG", &["otlp", "traces", "sampler_arg"], Given::as_is),
+    own("OTEL_BSP_SCHEDULE_DELAY", &["otlp", "traces", "delay"], milliseconds),
+    own("OTEL_BSP_MAX_QUEUE_SIZE", &["otlp", "traces", "queue_size"], Given::as_is),
+    own("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", &["otlp", "traces", "batch_size"], Given::as_is),
 ];
 
 /// Every variable that stands for a setting of the section `otlp`.

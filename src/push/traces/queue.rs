@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::metrics::{Counter, Gauge, Store};
 use crate::model::{Definition, Instrument};
+use crate::push::settings::Spans;
 
 static EXPORTED: Definition = Definition {
     name: "vitalsign.spans.exported",
@@ -39,32 +40,15 @@ static LAST_SUCCESS: Definition = Definition {
 /// The metrics that this part fills, where traces are on.
 pub static DEFINITIONS: &[&Definition] = &[&EXPORTED, &DROPPED, &LAST_SUCCESS];
 
-/// How much waits, and how long.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many spans wait at most; one more is dropped.
-    pub queue: usize,
-    /// How many spans are sent at once at most.
-    pub batch: usize,
-    /// How long the first span of a batch waits for others.
-    pub delay: Duration,
-}
-
-impl Default for Limits {
-    /// What OpenTelemetry's `OTEL_BSP_*` variables default to.
-    fn default() -> Self {
-        Self { queue: 2048, batch: 512, delay: Duration::from_secs(5) }
-    }
-}
-
 /// An empty queue: the end that spans come in at, and the one that they go out at.
-pub(super) fn queue(limits: &Limits, store: &Store) -> (Queue, Waiting) {
-    let (sender, spans) = channel(limits.queue.max(1));
+pub(super) fn queue(limits: &Spans, store: &Store) -> (Queue, Waiting) {
+    let (sender, spans) = channel(limits.queue_size.max(1));
     let dropped = |reason| store.counter(&DROPPED, &[reason]);
     let (full, failed) = (dropped("queue_full"), dropped("export_failed"));
     let (exported, last_success) = (store.counter(&EXPORTED, &[]), store.gauge(&LAST_SUCCESS, &[]));
-    let limits = Limits { batch: limits.batch.max(1), ..*limits };
-    (Queue { spans: sender, full }, Waiting { spans, limits, exported, failed, last_success, failing: false })
+    let (batch_size, delay) = (limits.batch_size.max(1), limits.delay);
+    let waiting = Waiting { spans, batch_size, delay, exported, failed, last_success, failing: false };
+    (Queue { spans: sender, full }, waiting)
 }
 
 /// Where spans come in.
@@ -95,7 +79,8 @@ impl SpanProcessor for Queue {
 /// Where spans go out.
 pub(super) struct Waiting {
     spans: Receiver<SpanData>,
-    limits: Limits,
+    batch_size: usize,
+    delay: Duration,
     exported: Counter,
     failed: Counter,
     last_success: Gauge,
@@ -111,7 +96,7 @@ impl Waiting {
             self.export(&exporter, mem::take(&mut batch)).await;
         }
         self.spans.close();
-        while self.spans.recv_many(&mut batch, self.limits.batch).await > 0 {
+        while self.spans.recv_many(&mut batch, self.batch_size).await > 0 {
             self.export(&exporter, mem::take(&mut batch)).await;
         }
     }
@@ -119,14 +104,14 @@ impl Waiting {
     /// Fills a batch, or takes what comes in time; false where nothing will come any more.
     async fn gather(&mut self, batch: &mut Vec<SpanData>, stop: &CancellationToken) -> bool {
         let mut until = None;
-        while batch.len() < self.limits.batch {
+        while batch.len() < self.batch_size {
             let time_is_up = async {
                 match until {
                     Some(until) => sleep_until(until).await,
                     None => std::future::pending().await,
                 }
             };
-            let room = self.limits.batch - batch.len();
+            let room = self.batch_size - batch.len();
             tokio::select! {
                 came = self.spans.recv_many(batch, room) => {
                     if came == 0 {
@@ -136,7 +121,7 @@ impl Waiting {
                 () = time_is_up => break,
                 () = stop.cancelled() => break,
             }
-            until.get_or_insert_with(|| Instant::now() + self.limits.delay);
+            until.get_or_insert_with(|| Instant::now() + self.delay);
         }
         !batch.is_empty()
     }
@@ -202,7 +187,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn batches_are_full_or_late_and_the_rest_goes_when_stopping() {
         let store = Store::new();
-        let limits = Limits { queue: 10, batch: 3, delay: Duration::from_secs(5) };
+        let limits =
+            Spans { queue_size: 10, batch_size: 3, delay: Duration::from_secs(5), ..Spans::default() };
         let (queue, waiting) = queue(&limits, &store);
         let provider = SdkTracerProvider::builder().with_span_processor(queue).build();
         let (batches, stop) = (Batches::default(), CancellationToken::new());

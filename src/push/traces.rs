@@ -7,7 +7,6 @@
 //! own subscriber and says when to stop.
 
 mod queue;
-mod sampling;
 mod send;
 
 use std::fmt;
@@ -29,22 +28,9 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::metrics::Store;
 use crate::{supervisor, trace};
 
-pub use queue::{DEFINITIONS, Limits};
-pub use sampling::Sampling;
-pub use send::{Destination, Protocol};
+use super::settings::{Exporter, Spans};
 
-/// Where spans go, and which.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The collector.
-    pub destination: Destination,
-    /// Which traces are recorded.
-    pub sampling: Sampling,
-    /// How many spans wait, and how long.
-    pub limits: Limits,
-    /// What the spans are of: the attributes of the resource.
-    pub resource: Vec<(String, String)>,
-}
+pub use queue::DEFINITIONS;
 
 /// Why traces cannot be sent at all.
 #[derive(Debug)]
@@ -67,21 +53,27 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Begins to send what [`Traces::layer`] records, on `runtime`, which must be driven for as long.
+    /// Begins to send what [`Traces::layer`] records, on `runtime`, which must be driven for as long. `resource` says what
+    /// the spans are of.
     ///
     /// # Errors
     /// Where the destination cannot be one. Whether somebody is there shows later, in the log and the metrics.
-    pub fn start(settings: Settings, store: &Store, runtime: &Handle) -> Result<Self, Unusable> {
-        let Settings { destination, sampling, limits, resource } = settings;
+    pub fn start(
+        exporter: &Exporter,
+        spans: &Spans,
+        resource: impl IntoIterator<Item = (String, String)>,
+        store: &Store,
+        runtime: &Handle,
+    ) -> Result<Self, Unusable> {
         // The client over gRPC starts a task of its own.
         let _on_runtime = runtime.enter();
-        let mut exporter = send::exporter(&destination).map_err(Unusable)?;
+        let mut exporter = send::exporter(exporter).map_err(Unusable)?;
         let attributes = resource.into_iter().map(|(key, value)| KeyValue::new(key, value));
         let resource = Resource::builder_empty().with_attributes(attributes).build();
         exporter.set_resource(&resource);
-        let (queue, waiting) = queue::queue(&limits, store);
+        let (queue, waiting) = queue::queue(spans, store);
         let provider = SdkTracerProvider::builder()
-            .with_sampler(sampling.sampler())
+            .with_sampler(spans.sampler())
             .with_resource(resource)
             .with_span_processor(queue)
             .build();
@@ -91,7 +83,7 @@ impl Traces {
     }
 
     /// What records the spans of this crate, for the subscriber of the program.
-    pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
+    pub fn layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
@@ -103,6 +95,7 @@ impl Traces {
             .with_threads(false)
             .with_tracked_inactivity(false)
             .with_filter(ours.with_max_level_hint(LevelFilter::INFO))
+            .boxed()
     }
 
     /// For a program that puts its own spans beside ours, in a layer of its own.
