@@ -20,7 +20,6 @@ mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod process;
-mod reasons;
 #[cfg(feature = "redis")]
 mod redis;
 mod run;
@@ -40,6 +39,7 @@ use std::sync::Arc;
 
 use crate::config::Fields;
 use crate::model::{Definition, Outcome, Policy, Reason};
+use crate::reasons;
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use pool::PoolDatabase;

@@ -40,6 +40,7 @@ pub mod metrics;
 pub mod model;
 #[cfg(feature = "otlp")]
 pub mod push;
+mod reasons;
 pub mod runner;
 mod supervisor;
 pub mod telemetry;

@@ -5,6 +5,7 @@
 //! exist and allocates nothing. Knows nothing of checks, health or HTTP: whoever fills a metric defines it.
 
 mod bound;
+mod epoch;
 #[cfg(feature = "prometheus-interop")]
 mod foreign;
 mod format;
@@ -14,13 +15,18 @@ mod labels;
 mod names;
 mod observers;
 mod openmetrics;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod page;
 mod series;
 mod snapshot;
 mod store;
+mod target;
 mod text;
 
 pub(crate) use observers::Observe;
+#[cfg(feature = "otlp")]
+use target::TARGET_INFO;
 
 #[cfg(feature = "prometheus-interop")]
 pub use foreign::process_registry;
@@ -32,4 +38,5 @@ pub use page::{Page, Pages, Refresh};
 pub use series::{Counter, Gauge, Histogram};
 pub use snapshot::Snapshot;
 pub use store::{DEFINITIONS, Scope, Store};
+pub use target::{Attribute, AttributeValue};
 pub use text::render;

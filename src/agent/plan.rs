@@ -197,9 +197,10 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
 /// Every variable of the environment that stands for a setting, for [`Document::with_environment`].
 #[must_use]
 pub fn variables() -> Vec<Variable> {
-    let parts: &[&[Variable]] = &[];
-    #[cfg(feature = "otlp")]
-    let parts = &push::settings::VARIABLES;
+    let parts: &[&[Variable]] = &[
+        #[cfg(feature = "otlp")]
+        &push::settings::VARIABLES,
+    ];
     parts.concat()
 }
 

@@ -90,6 +90,11 @@ impl Buckets {
         self.exemplars.lock()
     }
 
+    #[cfg(feature = "otlp")]
+    pub(super) fn bounds(&self) -> &'static [f64] {
+        self.bounds
+    }
+
     /// The counts of the buckets, not cumulative, in the order of the bounds.
     pub(super) fn counts(&self) -> impl Iterator<Item = u64> + '_ {
         self.counts.iter().map(|count| count.load(Ordering::Relaxed))

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::epoch::Birth;
 use super::histogram::Buckets;
 use super::labels::Labels;
 use crate::model::SpanIds;
@@ -14,11 +15,13 @@ pub(super) struct Series {
     pub(super) value: Value,
     /// How many scopes and permanent holders it has; changed only under the store's lock.
     pub(super) owners: AtomicU32,
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only OTLP tells it"))]
+    pub(super) birth: Birth,
 }
 
 impl Series {
-    pub(super) fn new(labels: Labels, value: Value) -> Arc<Self> {
-        Arc::new(Self { labels, value, owners: AtomicU32::new(0) })
+    pub(super) fn new(labels: Labels, value: Value, birth: Birth) -> Arc<Self> {
+        Arc::new(Self { labels, value, owners: AtomicU32::new(0), birth })
     }
 }
 

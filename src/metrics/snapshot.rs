@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::{Definition, Instrument};
 
 use super::bound::Bounds;
+use super::epoch::Epoch;
 use super::names::prometheus_name;
 use super::openmetrics;
 use super::series::{Series, Value};
@@ -13,6 +14,9 @@ use super::series::{Series, Value};
 #[derive(Debug, Default)]
 pub struct Snapshot {
     pub(super) families: Vec<Arc<Family>>,
+    /// What the births of series are counted from.
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only OTLP tells births"))]
+    pub(super) epoch: Epoch,
 }
 
 /// One metric with its series, and the parts of its lines that never change.
@@ -41,6 +45,19 @@ impl Family {
         }
         text.shrink_to_fit();
         Self { shape: Arc::clone(shape), series, text, ends }
+    }
+
+    /// The labels of each series, without braces.
+    #[cfg(feature = "otlp")]
+    pub(super) fn labels(&self) -> impl Iterator<Item = &[u8]> {
+        let beginning = match self.shape.definition.instrument {
+            Instrument::Histogram(_) => 0,
+            _ => self.shape.plain.0.len(),
+        };
+        self.texts().map(move |text| {
+            let labels = text.get(beginning..).unwrap_or_default();
+            labels.strip_suffix(b"} ").unwrap_or(labels)
+        })
     }
 
     /// The text of each series.

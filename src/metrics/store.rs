@@ -13,11 +13,13 @@ use tokio::time::Instant;
 
 use crate::model::{Definition, Instrument};
 
+use super::epoch::Epoch;
 use super::histogram::Buckets;
 use super::labels::Labels;
 use super::observers::{Observe, Observers};
 use super::series::{Counter, Gauge, Histogram, Series, Value};
 use super::snapshot::{Family, Shape, Snapshot};
+use super::target::{self, Attribute, TARGET_INFO};
 
 /// How many series a store holds unless told otherwise; a histogram counts for one.
 const DEFAULT_LIMIT: usize = 1_000_000;
@@ -39,7 +41,7 @@ pub(super) static SERIES_DROPPED: Definition = Definition {
 };
 
 /// The metrics that this part fills.
-pub static DEFINITIONS: &[&Definition] = &[&SERIES, &SERIES_DROPPED];
+pub static DEFINITIONS: &[&Definition] = &[&SERIES, &SERIES_DROPPED, &TARGET_INFO];
 
 /// All series of the process. Cheap to clone; every clone is the same store.
 #[derive(Clone, Debug)]
@@ -65,6 +67,7 @@ struct Inner {
 struct Families {
     by_name: BTreeMap<&'static str, Master>,
     count: usize,
+    epoch: Epoch,
 }
 
 /// A family with its series by label, and the frozen form that readers get.
@@ -144,6 +147,11 @@ impl Store {
         Gauge(self.series(definition, &Labels::new(definition.attributes, values), &|_| Value::float()))
     }
 
+    /// Shows what the process is as `target_info`. Once: what it is does not change.
+    pub fn describe(&self, attributes: &[Attribute]) {
+        Gauge(self.series(&TARGET_INFO, &target::labels(attributes), &empty)).set(1.0);
+    }
+
     /// Series that go when the scope goes.
     #[must_use]
     pub fn scope(&self) -> Scope {
@@ -210,7 +218,7 @@ impl Store {
             let mut families = self.0.families.lock();
             // Cleared before building and under the lock: whoever changes something after us sets it again.
             self.0.stale.store(false, Ordering::Release);
-            let snapshot = Arc::new(Snapshot { families: families.freeze() });
+            let snapshot = Arc::new(Snapshot { families: families.freeze(), epoch: families.epoch });
             #[expect(clippy::cast_precision_loss, reason = "far below 2^53 series")]
             self.0.size.set(snapshot.series() as f64);
             self.0.snapshot.store(snapshot);
@@ -222,7 +230,7 @@ impl Store {
         let mut families = self.0.families.lock();
         if families.count >= self.0.limit && !families.has(definition, labels) {
             self.0.dropped.increment();
-            return Series::new(labels.clone(), empty(definition));
+            return Series::new(labels.clone(), empty(definition), families.epoch.birth());
         }
         let series = families.make(definition, labels, empty);
         self.0.stale.store(true, Ordering::Release);
@@ -253,7 +261,7 @@ impl Families {
         let series = master.series.entry(labels.clone()).or_insert_with(|| {
             master.frozen = None;
             self.count += 1;
-            Series::new(labels.clone(), empty(definition))
+            Series::new(labels.clone(), empty(definition), self.epoch.birth())
         });
         series.owners.fetch_add(1, Ordering::Relaxed);
         Arc::clone(series)

@@ -8,7 +8,7 @@ use crate::config::{Document, Records, describe};
 fn settings(text: &str, env: &[(&str, &str)]) -> Result<(Settings, Records), String> {
     let env: HashMap<_, _> = env.iter().copied().collect();
     let env = |name: &str| env.get(name).map(|&text| text.to_owned());
-    let document = Document::parse("t", text, &env).with_environment(&VARIABLES.concat(), &env);
+    let document = Document::parse("t", text, &env).with_environment(&VARIABLES, &env);
     document.read(Settings::read).map_err(|problems| problems.to_string())
 }
 
@@ -241,7 +241,7 @@ fn describes_the_settings_that_it_reads() {
     };
     let (_, records) = settings("otlp: {endpoint: 'http://c'}", &[]).unwrap();
     assert_eq!(names(&describe(Settings::read)), names(&records));
-    for variable in VARIABLES.concat() {
+    for variable in VARIABLES {
         assert!(records.get(variable.setting).is_some(), "{variable:?}");
     }
 }

@@ -9,7 +9,7 @@ use crate::config::{Given, Variable};
 
 /// A setting of the way to a collector: the variable for all signals, and those for one.
 macro_rules! way {
-    ($( $setting:literal $variable:literal $means:expr; )*) => { [ $(
+    ($( $setting:literal $variable:literal $means:expr; )* and $( $other:expr, )*) => { [ $(
         way!(@ "METRICS_" "metrics" $setting $variable $means),
         way!(@ "TRACES_" "traces" $setting $variable $means),
         way!(@ "LOGS_" "logs" $setting $variable $means),
@@ -19,7 +19,7 @@ macro_rules! way {
             below: None,
             means: $means,
         },
-    )* ] };
+    )* $( $other, )* ] };
     (@ $signal:literal $section:literal $setting:literal $variable:literal $means:expr) => {
         Variable {
             name: concat!("OTEL_EXPORTER_OTLP_", $signal, $variable),
@@ -30,7 +30,16 @@ macro_rules! way {
     };
 }
 
-static WAY: [Variable; 36] = way! {
+const fn own(
+    name: &'static str,
+    setting: &'static [&'static str],
+    means: fn(&str) -> Result<Given, &'static str>,
+) -> Variable {
+    Variable { name, setting, below: None, means }
+}
+
+/// Every variable that stands for a setting of the section `otlp`.
+pub(crate) static VARIABLES: [Variable; 48] = way! {
     "endpoint" "ENDPOINT" Given::as_is;
     "headers" "HEADERS" headers;
     "timeout" "TIMEOUT" milliseconds;
@@ -40,17 +49,7 @@ static WAY: [Variable; 36] = way! {
     "ca_file" "CERTIFICATE" Given::as_is;
     "client_certificate_file" "CLIENT_CERTIFICATE" Given::as_is;
     "client_key_file" "CLIENT_KEY" Given::as_is;
-};
-
-const fn own(
-    name: &'static str,
-    setting: &'static [&'static str],
-    means: fn(&str) -> Result<Given, &'static str>,
-) -> Variable {
-    Variable { name, setting, below: None, means }
-}
-
-static OTHERS: [Variable; 12] = [
+    and
     own("OTEL_METRIC_EXPORT_INTERVAL", &["otlp", "metrics", "interval"], milliseconds),
     own("OTEL_METRIC_EXPORT_TIMEOUT", &["otlp", "metrics", "export_timeout"], milliseconds),
     own("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", &["otlp", "metrics", "temporality"], lower_case),
@@ -63,10 +62,7 @@ static OTHERS: [Variable; 12] = [
     own("OTEL_BSP_SCHEDULE_DELAY", &["otlp", "traces", "delay"], milliseconds),
     own("OTEL_BSP_MAX_QUEUE_SIZE", &["otlp", "traces", "queue_size"], Given::as_is),
     own("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", &["otlp", "traces", "batch_size"], Given::as_is),
-];
-
-/// Every variable that stands for a setting of the section `otlp`.
-pub(crate) static VARIABLES: [&[Variable]; 2] = [&WAY, &OTHERS];
+};
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of all meanings")]
 fn lower_case(text: &str) -> Result<Given, &'static str> {

@@ -1,4 +1,4 @@
-//! From errors of the operating system to the closed set of reasons, for all kinds alike.
+//! From errors of the operating system to the closed set of reasons, for all kinds and for what is pushed.
 
 use std::error::Error;
 use std::io;
@@ -7,7 +7,7 @@ use crate::model::Reason;
 
 /// The reason that an I/O error stands for.
 #[must_use]
-pub(super) fn of_io(error: &io::Error) -> Reason {
+pub(crate) fn of_io(error: &io::Error) -> Reason {
     use io::ErrorKind as Kind;
     match error.kind() {
         Kind::ConnectionRefused => Reason::ConnectionRefused,
@@ -29,13 +29,13 @@ pub(super) fn of_io(error: &io::Error) -> Reason {
 
 /// `reason`, where it is among those that a kind declares or is the time limit, which is every kind's; else the rest.
 #[must_use]
-pub(super) fn declared(reason: Reason, by_kind: &[Reason]) -> Reason {
+pub(crate) fn declared(reason: Reason, by_kind: &[Reason]) -> Reason {
     if reason == Reason::Timeout || by_kind.contains(&reason) { reason } else { Reason::Other }
 }
 
 /// The reason of the first I/O or TLS error in the chain of sources of `error`.
 #[must_use]
-pub(super) fn of_source(error: &(dyn Error + 'static)) -> Option<Reason> {
+pub(crate) fn of_source(error: &(dyn Error + 'static)) -> Option<Reason> {
     let mut next = error.source();
     // `io::Error` shows what it wraps only through `get_ref`, its `source` skips that level.
     if let Some(io) = error.downcast_ref::<io::Error>() {

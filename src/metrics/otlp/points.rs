@@ -1,0 +1,225 @@
+//! The points of one metric: its series' values at one moment, and since when each counts.
+
+use std::sync::Arc;
+
+use crate::metrics::epoch::Epoch;
+use crate::metrics::histogram::Buckets;
+use crate::metrics::series::{Number, Series, Value};
+use crate::metrics::snapshot::Family;
+use crate::model::Instrument;
+
+use super::batch::Writer;
+use super::head::Form;
+use super::{Temporality, nanos, wire};
+
+/// How many series are fetched from memory at once: the waits for them then overlap.
+const AHEAD: usize = 32;
+
+/// In place of a start: the series was sent and then made anew, so it may have to begin with its end.
+pub(super) const REMADE: u64 = 1;
+
+/// When points are written, and how.
+pub(super) struct Moment {
+    pub(super) now: u64,
+    /// The time of the points before; 0 if there were none.
+    pub(super) last: u64,
+    pub(super) epoch: Epoch,
+    pub(super) temporality: Temporality,
+}
+
+/// Writes the points of one metric.
+pub(super) struct Points<'a, 'b, 'w> {
+    pub(super) form: &'a Form,
+    pub(super) moment: &'b Moment,
+    pub(super) writer: &'b mut Writer<'a, 'w>,
+}
+
+/// The fields of a point.
+const START: u8 = wire::fixed(2);
+const TIME: u8 = wire::fixed(3);
+const DOUBLE: u8 = wire::fixed(4);
+const INTEGER: u8 = wire::fixed(6);
+const ATTRIBUTES: u8 = wire::message(7);
+const NO_VALUE: &[u8] = &[wire::varint(8), 1];
+
+/// The fields of a histogram's point that are not those of another.
+const COUNT: u8 = wire::fixed(4);
+const SUM: u8 = wire::fixed(5);
+const BUCKETS: u8 = wire::message(6);
+const BOUNDS: u8 = wire::message(7);
+const HISTOGRAM_ATTRIBUTES: u8 = wire::message(9);
+const HISTOGRAM_NO_VALUE: &[u8] = &[wire::varint(10), 1];
+
+impl Points<'_, '_, '_> {
+    /// Gauges, and sums that may shrink.
+    pub(super) fn write_gauges(&mut self, family: &Family, starts: &mut [u64]) {
+        let is_sum = matches!(family.shape.definition.instrument, Instrument::UpDownCounter);
+        each_number(family, starts, |series, number, labels, start| match number {
+            Some(number) => {
+                let begin = self.start(series, *start);
+                *start = begin;
+                self.write_number(labels, if is_sum { begin } else { 0 }, number);
+            }
+            None => self.end(labels, start, false),
+        });
+    }
+
+    /// Counters, ours and those of others.
+    pub(super) fn write_counters(&mut self, family: &Family, starts: &mut [u64], lasts: &mut [u64]) {
+        let mut lasts = lasts.iter_mut();
+        each_number(family, starts, |series, number, labels, start| {
+            let Some(last) = lasts.next() else { return };
+            match number {
+                Some(Number::Integer(count)) => {
+                    let begin = self.start(series, *start);
+                    let delta = self.deltas();
+                    let shown = if delta { count.saturating_sub(*last) } else { count };
+                    (*start, *last) = (if delta { self.moment.now } else { begin }, count);
+                    self.write_point(labels, begin, Number::Integer(shown), delta);
+                }
+                Some(Number::Float(count)) => self.write_observed(labels, count, start, last),
+                None => self.end(labels, start, false),
+            }
+        });
+    }
+
+    /// What somebody else counts: `last` are the bits of what it was.
+    fn write_observed(&mut self, labels: &[u8], count: f64, start: &mut u64, last: &mut u64) {
+        let before = f64::from_bits(*last);
+        let delta = self.moment.temporality == Temporality::Delta;
+        let (begin, shown) = if *start <= REMADE {
+            (self.moment.now, if delta { 0.0 } else { count })
+        } else if count < before {
+            (self.moment.last.min(self.moment.now), count)
+        } else {
+            (*start, if delta { count - before } else { count })
+        };
+        (*start, *last) = (if delta { self.moment.now } else { begin }, count.to_bits());
+        self.write_point(labels, begin, Number::Float(shown), delta);
+    }
+
+    /// Distributions; `lasts` is empty where none is a delta.
+    pub(super) fn write_histograms(&mut self, family: &Family, starts: &mut [u64], lasts: &mut [Box<[u64]>]) {
+        let delta = self.deltas();
+        let mut lasts = lasts.iter_mut();
+        let mut counts = Vec::new();
+        for ((series, labels), start) in family.series.iter().zip(family.labels()).zip(starts) {
+            let Value::Histogram(buckets) = &series.value else { continue };
+            let begin = self.start(series, *start);
+            counts.clear();
+            counts.extend(buckets.counts());
+            let mut sum = buckets.sum();
+            *start = begin;
+            if let Some(last) = lasts.next() {
+                let now: Box<[u64]> = counts.iter().copied().chain([sum.to_bits()]).collect();
+                for (count, before) in counts.iter_mut().zip(&**last) {
+                    *count = count.saturating_sub(*before);
+                }
+                sum -= last.last().map_or(0.0, |bits| f64::from_bits(*bits));
+                (*start, *last) = (self.moment.now, now);
+            }
+            self.write_histogram(labels, begin, buckets, &counts, sum, delta);
+        }
+    }
+
+    /// The ends of series that are gone.
+    pub(super) fn write_ends(&mut self, gone: &[(Arc<Series>, u64)]) {
+        for (series, start) in gone {
+            let mut start = *start;
+            let is_histogram = matches!(series.value, Value::Histogram(_));
+            self.end(series.labels.as_bytes(), &mut start, is_histogram);
+        }
+    }
+
+    /// Whether what we count is told as deltas.
+    pub(super) fn deltas(&self) -> bool {
+        self.moment.temporality != Temporality::Cumulative
+    }
+
+    /// Since when the points of `series` count, if they counted since `known` before.
+    fn start(&self, series: &Series, known: u64) -> u64 {
+        if known > REMADE {
+            return known;
+        }
+        // Not before the last point of what had the same labels.
+        nanos(self.moment.epoch.time(series.birth)).max(self.moment.last).min(self.moment.now)
+    }
+
+    /// Says that the series has no value any more, if it had one.
+    fn end(&mut self, labels: &[u8], start: &mut u64, is_histogram: bool) {
+        if std::mem::take(start) == 0 {
+            return;
+        }
+        let (now, keys) = (self.moment.now, &self.form.keys);
+        self.writer.point(self.form.head(false), |out| {
+            let (attributes, flag) = match is_histogram {
+                true => (HISTOGRAM_ATTRIBUTES, HISTOGRAM_NO_VALUE),
+                false => (ATTRIBUTES, NO_VALUE),
+            };
+            keys.write(attributes, labels, out);
+            wire::write_fixed(TIME, now, out);
+            out.extend_from_slice(flag);
+        });
+    }
+
+    fn write_number(&mut self, labels: &[u8], start: u64, number: Number) {
+        self.write_point(labels, start, number, false);
+    }
+
+    /// A point of a number; without a start if that is 0.
+    fn write_point(&mut self, labels: &[u8], start: u64, number: Number, delta: bool) {
+        let (now, keys) = (self.moment.now, &self.form.keys);
+        self.writer.point(self.form.head(delta), |out| {
+            keys.write(ATTRIBUTES, labels, out);
+            if start != 0 {
+                wire::write_fixed(START, start, out);
+            }
+            wire::write_fixed(TIME, now, out);
+            match number {
+                // OTLP has no number above.
+                Number::Integer(count) => wire::write_fixed(INTEGER, count.min(i64::MAX.unsigned_abs()), out),
+                Number::Float(value) => wire::write_fixed(DOUBLE, value.to_bits(), out),
+            }
+        });
+    }
+
+    /// A point of a distribution. Examples of what was observed would be its field 8.
+    fn write_histogram(
+        &mut self,
+        labels: &[u8],
+        start: u64,
+        buckets: &Buckets,
+        counts: &[u64],
+        sum: f64,
+        delta: bool,
+    ) {
+        let (now, keys) = (self.moment.now, &self.form.keys);
+        self.writer.point(self.form.head(delta), |out| {
+            keys.write(HISTOGRAM_ATTRIBUTES, labels, out);
+            wire::write_fixed(START, start, out);
+            wire::write_fixed(TIME, now, out);
+            wire::write_fixed(COUNT, counts.iter().sum(), out);
+            wire::write_fixed(SUM, sum.to_bits(), out);
+            wire::write_packed(BUCKETS, counts.iter().copied(), out);
+            wire::write_packed(BOUNDS, buckets.bounds().iter().map(|bound| bound.to_bits()), out);
+        });
+    }
+}
+
+/// Gives `each` series, the number that it has now, its labels and its start.
+fn each_number(
+    family: &Family,
+    starts: &mut [u64],
+    mut each: impl FnMut(&Series, Option<Number>, &[u8], &mut u64),
+) {
+    let mut labels = family.labels();
+    let mut numbers = [None; AHEAD];
+    for (batch, starts) in family.series.chunks(AHEAD).zip(starts.chunks_mut(AHEAD)) {
+        for (number, series) in numbers.iter_mut().zip(batch) {
+            *number = series.value.number();
+        }
+        for (((series, number), start), labels) in batch.iter().zip(&numbers).zip(starts).zip(&mut labels) {
+            each(series, *number, labels, start);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Deltas: nothing counted twice, nothing left out.
+
+use super::*;
+
+/// The value and the start of the one point of a metric.
+fn shown(reading: &Reading, name: &str) -> (String, String, u64) {
+    let point = reading.only(name);
+    (reading.metric(name).kind.clone(), point.value.clone(), point.start)
+}
+
+#[test]
+fn deltas_say_what_came_since_the_point_before() {
+    let store = Store::new();
+    let mut encoder = Encoder::new(&[], Temporality::Delta);
+    let (runs, took) = (store.counter(&RUNS, &["db"]), store.histogram(&TOOK, &["db"]));
+    store.gauge(&UP, &["db", "tcp"]).set(1.0);
+    runs.add(5);
+    took.observe(0.25);
+    let first = encode(&mut encoder, &store, 0);
+    assert_eq!(first.only("healthcheck.runs").value, "5");
+    runs.add(2);
+    took.observe(0.75);
+    took.observe(8.0);
+    let second = encode(&mut encoder, &store, 10);
+    let (kind, value, start) = shown(&second, "healthcheck.runs");
+    assert_eq!((&*kind, &*value, start), ("sum delta monotonic", "2", nanos_at(0)));
+    let (kind, value, start) = shown(&second, "healthcheck.duration");
+    assert_eq!(kind, "histogram delta");
+    assert_eq!((&*value, start), ("2 summing to 8.75 in [0, 1, 1] over [0.5, 1.0]", nanos_at(0)));
+    assert_eq!(second.metric("healthcheck.up").kind, "sum cumulative", "it may shrink");
+    assert_eq!(first.only("healthcheck.up").start, second.only("healthcheck.up").start);
+    let third = encode(&mut encoder, &store, 20);
+    let (_, value, start) = shown(&third, "healthcheck.runs");
+    assert_eq!((&*value, start), ("0", nanos_at(10)), "nothing came");
+}
+
+#[test]
+fn deltas_follow_their_series_when_others_come_and_go() {
+    let store = Store::new();
+    let mut encoder = Encoder::new(&[], Temporality::Delta);
+    let mut scope = store.scope();
+    let (_first, stays) = (scope.counter(&RUNS, &["a"]), store.counter(&RUNS, &["b"]));
+    let took = store.histogram(&TOOK, &["b"]);
+    stays.add(5);
+    took.observe(0.25);
+    encode(&mut encoder, &store, 0);
+    drop(scope);
+    let _new = (store.counter(&RUNS, &["c"]), store.histogram(&TOOK, &["a"]));
+    stays.add(1);
+    took.observe(0.25);
+    let reading = encode(&mut encoder, &store, 10);
+    let of = |name: &str| {
+        let b = ["healthcheck.name=b"];
+        reading.metric(name).points.iter().find(|point| point.attributes == b).unwrap().value.clone()
+    };
+    assert_eq!(of("healthcheck.runs"), "1");
+    assert_eq!(of("healthcheck.duration"), "1 summing to 0.25 in [1, 0, 0] over [0.5, 1.0]");
+}
+
+#[test]
+fn what_others_count_starts_when_it_is_first_seen_and_when_it_falls() {
+    for temporality in [Temporality::Cumulative, Temporality::LowMemory] {
+        let store = Store::new();
+        let mut encoder = Encoder::new(&[], temporality);
+        let cpu = store.observed(&CPU, &["user"]);
+        let mut expect = |seconds, count: f64, start| {
+            cpu.set(count);
+            let expected = ("sum cumulative monotonic".to_owned(), format!("{count:?}"), nanos_at(start));
+            assert_eq!(shown(&encode(&mut encoder, &store, seconds), "system.cpu.time"), expected);
+        };
+        expect(0, 1000.0, 0);
+        expect(10, 1001.0, 0);
+        expect(20, 3.0, 10);
+        expect(30, 4.0, 10);
+    }
+}
+
+#[test]
+fn deltas_of_what_others_count_begin_with_nothing() {
+    let store = Store::new();
+    let mut encoder = Encoder::new(&[], Temporality::Delta);
+    let cpu = store.observed(&CPU, &["user"]);
+    let mut expect = |seconds, count: f64, delta: f64, start| {
+        cpu.set(count);
+        let expected = ("sum delta monotonic".to_owned(), format!("{delta:?}"), nanos_at(start));
+        assert_eq!(shown(&encode(&mut encoder, &store, seconds), "system.cpu.time"), expected);
+    };
+    expect(0, 1000.0, 0.0, 0);
+    expect(10, 1001.5, 1.5, 0);
+    expect(20, 3.0, 3.0, 10);
+    expect(30, 3.0, 0.0, 20);
+}
+
+#[test]
+fn low_memory_has_deltas_of_what_is_counted_here() {
+    let store = Store::new();
+    let mut encoder = Encoder::new(&[], Temporality::LowMemory);
+    store.counter(&RUNS, &["db"]).add(1);
+    store.histogram(&TOOK, &["db"]).observe(1.0);
+    let reading = encode(&mut encoder, &store, 0);
+    assert_eq!(reading.metric("healthcheck.runs").kind, "sum delta monotonic");
+    assert_eq!(reading.metric("healthcheck.duration").kind, "histogram delta");
+}
