@@ -22,7 +22,7 @@ use crate::health::{Board, DuplicateName};
 use crate::metrics::Store;
 use crate::model::Definition;
 #[cfg(feature = "otlp")]
-use crate::push::traces::{Traces, Unusable};
+use crate::push::traces::Unusable;
 use crate::runner::Runner;
 use crate::supervisor::EndedEarly;
 use crate::web::{Faces, Limits, Server};
@@ -36,6 +36,9 @@ pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, example, from_environm
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use ready::pool;
 pub use ready::{tasks_of_group, tasks_of_runtime};
+
+#[cfg(feature = "otlp")]
+pub use crate::push::traces::Traces;
 
 /// A running agent. Dropped, it ends without order: [`Agent::stop`] is the polite way.
 #[derive(Debug)]

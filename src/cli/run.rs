@@ -35,7 +35,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
         }
     };
     #[cfg(feature = "otlp")]
-    let spans = traces.as_ref().map(|traces| traces.layer());
+    let spans = traces.as_ref().map(agent::Traces::layer);
     #[cfg(not(feature = "otlp"))]
     let spans = None;
     if let Err(error) = telemetry::init(level(plan.log_level), lines(plan.log_format), &store, spans) {

@@ -33,7 +33,7 @@ pub(super) fn exporter(settings: &Exporter) -> Result<SpanExporter, String> {
         Protocol::HttpProtobuf => {
             let builder = SpanExporter::builder().with_http().with_timeout(settings.timeout);
             let builder = builder.with_http_client(Posts::new(settings)?);
-            gzip.into_iter().fold(builder, |builder, gzip| builder.with_compression(gzip)).build()
+            gzip.into_iter().fold(builder, WithHttpConfig::with_compression).build()
         }
         Protocol::Grpc => {
             let endpoint = settings.endpoint.expose();
@@ -50,7 +50,7 @@ pub(super) fn exporter(settings: &Exporter) -> Result<SpanExporter, String> {
             };
             let builder = SpanExporter::builder().with_tonic().with_timeout(settings.timeout);
             let builder = builder.with_channel(channel).with_interceptor(set);
-            gzip.into_iter().fold(builder, |builder, gzip| builder.with_compression(gzip)).build()
+            gzip.into_iter().fold(builder, WithTonicConfig::with_compression).build()
         }
     };
     exporter.map_err(|error| error.to_string())
