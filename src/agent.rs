@@ -6,6 +6,8 @@ mod about;
 mod function;
 mod invalid;
 mod plan;
+#[cfg(feature = "otlp")]
+mod pushing;
 mod ready;
 mod runtime;
 
@@ -19,10 +21,11 @@ use tracing::info;
 
 use crate::collect::{Collectors, RuntimeMetrics, Sampler};
 use crate::health::{Board, DuplicateName};
-use crate::metrics::Store;
+use crate::metrics::{Scope, Store};
 use crate::model::Definition;
 #[cfg(feature = "otlp")]
 use crate::push::traces::Unusable;
+use crate::resource::Resource;
 use crate::runner::Runner;
 use crate::supervisor::EndedEarly;
 use crate::web::{Faces, Limits, Server};
@@ -46,6 +49,8 @@ pub struct Agent {
     board: Board,
     store: Store,
     runner: Runner,
+    #[cfg(feature = "otlp")]
+    push: pushing::Pushing,
     server: Server,
     /// Sends what is left of the traces, after all else has stopped.
     #[cfg(feature = "otlp")]
@@ -55,6 +60,9 @@ pub struct Agent {
     _runtime: RunnerRuntime,
     drain: Option<Duration>,
     stop_within: Duration,
+    resource: Resource,
+    /// `target_info`.
+    _target: Scope,
 }
 
 /// Why an agent did not start.
@@ -66,6 +74,9 @@ pub enum StartError {
     Duplicate(DuplicateName),
     /// The system gave no thread or runtime.
     System(io::Error),
+    /// Metrics cannot be pushed as asked for.
+    #[cfg(feature = "otlp")]
+    Push(crate::push::PushError),
 }
 
 impl fmt::Display for StartError {
@@ -80,6 +91,8 @@ impl fmt::Display for StartError {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Duplicate(error) => error.fmt(f),
             Self::System(error) => write!(f, "cannot start a thread: {error}"),
+            #[cfg(feature = "otlp")]
+            Self::Push(error) => error.fmt(f),
         }
     }
 }
@@ -103,6 +116,8 @@ pub fn definitions() -> Vec<&'static Definition> {
         collect::taskgroup::DEFINITIONS,
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
         collect::pool::DEFINITIONS,
+        #[cfg(feature = "otlp")]
+        crate::push::DEFINITIONS,
     ];
     let sources = collect::SOURCES.iter().flat_map(|source| source.definitions());
     let kinds = crate::checks::KINDS.iter().flat_map(|kind| kind.definitions());
@@ -121,9 +136,8 @@ pub fn traces(
     runtime: &tokio::runtime::Handle,
 ) -> Result<Option<Traces>, Unusable> {
     let Some(exporter) = &plan.otlp.traces else { return Ok(None) };
-    let resource = [("service.name", &plan.service), ("service.version", &plan.version)];
-    let resource = resource.map(|(name, value)| (name.to_owned(), value.clone()));
-    Traces::start(exporter, &plan.otlp.spans, resource, store, runtime).map(Some)
+    let resource = plan.resource.clone().of_service(&plan.service, &plan.version, None);
+    Traces::start(exporter, &plan.otlp.spans, &resource, store, runtime).map(Some)
 }
 
 impl Agent {
@@ -138,6 +152,10 @@ impl Agent {
         }
         let runtime = RunnerRuntime::start().map_err(StartError::System)?;
         let board = Board::new(store.clone());
+        let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+        let resource = plan.resource.of_service(&plan.service, &plan.version, address);
+        let mut target = store.scope();
+        target.describe(resource.attributes());
         let mut refresh = vec![about::show(store, &board)];
         let Collectors(collectors) = plan.collectors;
         if !collectors.is_empty() {
@@ -149,6 +167,10 @@ impl Agent {
             }));
         }
         let watched = runtime.metrics(store);
+        #[cfg(feature = "otlp")]
+        let (push, refresh) = runtime
+            .enter(|| pushing::Pushing::start(&plan.otlp, &resource, &board, store, refresh))
+            .map_err(StartError::Push)?;
         let faces =
             Faces::new(&board, store, &plan.service, &plan.version, refresh).map_err(StartError::System)?;
         let checks = plan.checks.len();
@@ -163,6 +185,8 @@ impl Agent {
             board,
             store: store.clone(),
             runner,
+            #[cfg(feature = "otlp")]
+            push,
             server,
             #[cfg(feature = "otlp")]
             traces: None,
@@ -170,6 +194,8 @@ impl Agent {
             _runtime: runtime,
             drain,
             stop_within,
+            resource,
+            _target: target,
         })
     }
 
@@ -177,6 +203,10 @@ impl Agent {
     #[cfg(feature = "otlp")]
     #[must_use]
     pub fn with_traces(mut self, traces: Option<Traces>) -> Self {
+        if let Some(traces) = &traces {
+            // Only now is known where we listen, and by that who we are.
+            traces.set_resource(&self.resource);
+        }
         self.traces = traces;
         self
     }
@@ -199,16 +229,29 @@ impl Agent {
         &self.store
     }
 
+    /// What it says of itself.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
     /// Waits until a part ends that should not.
     pub async fn ended_early(&mut self) -> EndedEarly {
         tokio::select! {
             ended = self.runner.ended_early() => ended,
+            ended = async {
+                #[cfg(feature = "otlp")]
+                return self.push.ended_early().await;
+                #[cfg(not(feature = "otlp"))]
+                std::future::pending().await
+            } => ended,
             () = self.server.ended() => EndedEarly { task: Some("web") },
         }
     }
 
     /// Stops in this order, with one deadline for all of it: `ready` says draining, then (after the drain time, for
-    /// those who still send traffic) running checks end, then HTTP, which until then answers, then traces, which are sent.
+    /// those who still send traffic) running checks end, then what they said is pushed, then HTTP, which until then
+    /// answers, then traces, which are sent.
     pub async fn stop(self) {
         let deadline = Instant::now() + self.stop_within;
         self.board.drain();
@@ -217,6 +260,8 @@ impl Agent {
             tokio::time::sleep_until(deadline.min(Instant::now() + drain)).await;
         }
         self.runner.stop(deadline).await;
+        #[cfg(feature = "otlp")]
+        self.push.stop(deadline).await;
         self.server.stop(deadline).await;
         #[cfg(feature = "otlp")]
         if let Some(traces) = self.traces {

@@ -146,6 +146,9 @@ impl Options {
         if plan.listen.is_empty() {
             plan.listen.extend(crate::config::listen_address(agent::DEFAULT_LISTEN));
         }
+        for problem in plan.find_out(&environment) {
+            complain(&problem);
+        }
         plan.log_level = self.log_level.unwrap_or(plan.log_level);
         plan.log_format = self.log_format.unwrap_or(plan.log_format);
         Some((plan, records))

@@ -6,6 +6,7 @@
 mod board;
 mod entry;
 mod group;
+mod lines;
 mod metrics;
 mod pulse;
 mod streak;

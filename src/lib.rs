@@ -41,6 +41,7 @@ pub mod model;
 #[cfg(feature = "otlp")]
 pub mod push;
 mod reasons;
+pub mod resource;
 pub mod runner;
 mod supervisor;
 pub mod telemetry;

@@ -12,6 +12,8 @@ mod format;
 mod gzip;
 mod histogram;
 mod labels;
+#[cfg(feature = "otlp")]
+mod meter;
 mod names;
 mod observers;
 mod openmetrics;
@@ -24,6 +26,8 @@ mod store;
 mod target;
 mod text;
 
+#[cfg(feature = "otlp")]
+pub(crate) use gzip::{compress as gzip, uncompress as gunzip};
 pub(crate) use observers::Observe;
 #[cfg(feature = "otlp")]
 use target::TARGET_INFO;

@@ -8,7 +8,140 @@
 //! Knows neither checks nor the web: what is pushed is what the store shows. Nothing of it runs while no endpoint is
 //! given.
 
+mod backoff;
+mod cycle;
+mod metrics;
 pub mod settings;
+mod spool;
+mod standing;
 pub mod traces;
+mod transport;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::metrics::Store;
+use crate::metrics::otlp::Temporality;
+use crate::supervisor::{EndedEarly, Tasks};
+
+use cycle::{Clock, Cycle, Shared};
+use metrics::Metrics;
+use spool::Spool;
+use transport::{Signal, Transport, transport};
 
 pub use settings::Settings;
+pub use spool::SpoolError;
+
+pub(crate) use cycle::Source;
+pub(crate) use metrics::DEFINITIONS;
+
+/// How long the loop has to say what is left when the deadline ended its sending.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Why nothing can be pushed as it was asked for.
+#[derive(Debug)]
+pub enum PushError {
+    /// The directory of the spool cannot be used.
+    Spool(SpoolError),
+    /// The way to the collector cannot be used.
+    Transport(String),
+}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spool(error) => error.fmt(f),
+            Self::Transport(error) => f.write_str(error),
+        }
+    }
+}
+
+impl std::error::Error for PushError {}
+
+/// Metrics on their way out.
+pub(crate) struct Push {
+    tasks: Tasks,
+    stop: watch::Sender<Option<Instant>>,
+    shared: Arc<Shared>,
+}
+
+impl Push {
+    /// Starts to push what `source` makes, on the runtime that this is called on. Does not wait for the collector.
+    ///
+    /// # Errors
+    /// [`PushError`]; nothing runs then.
+    pub(crate) fn start(
+        settings: &settings::Metrics,
+        store: &Store,
+        source: Source,
+    ) -> Result<Self, PushError> {
+        let transport = transport(&settings.exporter, Signal::Metrics).map_err(PushError::Transport)?;
+        let push = Self::with(settings, store, source, transport, Arc::new(SystemTime::now))?;
+        info!(endpoint = %settings.exporter.endpoint, interval = ?settings.interval, "pushing metrics");
+        if settings.temporality != Temporality::Cumulative {
+            warn!("metrics leave as deltas, which Prometheus refuses: use temporality: cumulative for it");
+        }
+        Ok(push)
+    }
+
+    fn with(
+        settings: &settings::Metrics,
+        store: &Store,
+        source: Source,
+        transport: Box<dyn Transport>,
+        clock: Clock,
+    ) -> Result<Self, PushError> {
+        let spool = Spool::open(&settings.spool).map_err(PushError::Spool)?;
+        let shared = Arc::new(Shared {
+            level: Mutex::new(spool.level()),
+            spool: Mutex::new(spool),
+            source: Mutex::new(source),
+            standing: standing::Standing::default(),
+        });
+        let (seen, now) = (Arc::clone(&shared), Arc::clone(&clock));
+        let metrics = Metrics::new(store, "metrics", move || (*seen.level.lock(), now()));
+        let cycle = Cycle {
+            shared: Arc::clone(&shared),
+            transport,
+            metrics,
+            clock,
+            interval: settings.interval,
+            limit: settings.batch_size,
+            backoff: backoff::Backoff::default(),
+            not_before: None,
+            disk_failed: false,
+            partly_refused: false,
+        };
+        let (stop, stopped) = watch::channel(None);
+        let mut tasks = Tasks::default();
+        tasks.start("push", cycle.run(stopped));
+        Ok(Self { tasks, stop, shared })
+    }
+
+    /// How it stands at any moment, in one line.
+    pub(crate) fn line(&self) -> impl Fn() -> String + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.standing.line(*shared.level.lock())
+    }
+
+    /// Waits until a task ends that should not.
+    pub(crate) async fn ended_early(&mut self) -> EndedEarly {
+        self.tasks.ended().await
+    }
+
+    /// Makes a last batch and sends what waits, until `deadline` at most.
+    pub(crate) async fn stop(self, deadline: Instant) {
+        self.stop.send_replace(Some(deadline));
+        // A panic in our own task was reported by `ended_early`; while stopping nothing can be done about it.
+        let _ = self.tasks.finish(deadline + LAST_WORDS).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

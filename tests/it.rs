@@ -32,6 +32,9 @@ mod http;
 mod lifecycle;
 #[path = "it/openmetrics.rs"]
 mod openmetrics;
+#[cfg(feature = "otlp")]
+#[path = "it/otlp.rs"]
+mod otlp;
 #[path = "it/peer_numbers.rs"]
 mod peer_numbers;
 #[path = "it/sources.rs"]

@@ -3,6 +3,7 @@
 //! Reading a plan makes the checks and starts nothing. What can be wrong with the whole (a kind that does not exist, a
 //! group that a kind may not join) is found here; what can be wrong with a part, by that part.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::config::{
 use crate::health::GROUP_LIVE;
 #[cfg(feature = "otlp")]
 use crate::push;
+use crate::resource::{self, Resource};
 use crate::runner::Planned;
 
 use super::function::FunctionCheck;
@@ -51,6 +53,9 @@ pub struct Plan {
     /// What leaves over OTLP.
     #[cfg(feature = "otlp")]
     pub otlp: push::Settings,
+    /// What it says of itself over OTLP and as `target_info`, beside service, version and address, which it adds where
+    /// they are missing.
+    pub resource: Resource,
 }
 
 /// How much is logged.
@@ -119,6 +124,7 @@ impl Default for Plan {
             collectors: Collectors::default(),
             #[cfg(feature = "otlp")]
             otlp: push::Settings::default(),
+            resource: Resource::default(),
         }
     }
 }
@@ -140,6 +146,20 @@ impl Plan {
         Ok((plan, records))
     }
 
+    /// Adds to the resource what the environment says and what can be found out, and calls the service as it says. Gives
+    /// what is wrong with the environment, which then counts as not set.
+    pub fn find_out(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+        let problems = self.resource.find_out(env);
+        let named =
+            [(resource::SERVICE_NAME, &mut self.service), (resource::SERVICE_VERSION, &mut self.version)];
+        for (attribute, name) in named {
+            if let Some(said) = self.resource.get(attribute) {
+                *name = said.to_string();
+            }
+        }
+        problems
+    }
+
     /// Adds a check that was made in code.
     ///
     /// # Errors
@@ -157,8 +177,21 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         "listen",
         "where to listen: `:port` for every interface, `address:port`, or a list of them (default `:10464`)",
     );
+    let (named, versioned) = (fields.is_set("service"), fields.is_set("version"));
     let service = fields.or("service", defaults.service, "the service whose health this is");
     let version = fields.or("version", defaults.version, "the version of that service");
+    let attributes = fields.or(
+        "resource",
+        BTreeMap::<String, String>::new(),
+        "attributes of this process on OTLP and `target_info`, such as `deployment.environment.name: production`; they \
+         win over those of OTEL_RESOURCE_ATTRIBUTES",
+    );
+    let said = [(resource::SERVICE_NAME, &service, named), (resource::SERVICE_VERSION, &version, versioned)];
+    let said = said
+        .into_iter()
+        .filter(|(_, _, said)| *said)
+        .map(|(name, value, _)| (name.to_owned(), value.clone()));
+    let resource = Resource::new(said.chain(attributes));
     let (drain, stop_within) = fields.section("stop", "what happens after SIGTERM", |fields| {
         let drain = fields.optional::<Duration>(
             "drain",
@@ -191,6 +224,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         collectors,
         #[cfg(feature = "otlp")]
         otlp,
+        resource,
     }
 }
 

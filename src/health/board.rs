@@ -16,7 +16,8 @@ use crate::metrics::Store;
 use crate::model::{Name, State};
 
 use super::entry::{Entry, Judged, Registration};
-use super::group::{self, GROUP_LIVE, GROUP_READY, GROUP_STARTUP, GroupView};
+use super::group::{self, GROUP_HEALTH, GROUP_LIVE, GROUP_READY, GROUP_STARTUP, GroupView};
+use super::lines::Lines;
 use super::metrics::{CheckMetrics, GroupMetrics};
 use super::pulse::Pulse;
 use super::tracker::Tracker;
@@ -35,6 +36,7 @@ struct Inner {
     draining: AtomicBool,
     started_up: AtomicBool,
     pulse: Pulse,
+    lines: Lines,
     started: Instant,
     started_at: SystemTime,
 }
@@ -88,6 +90,7 @@ impl Board {
             draining: AtomicBool::new(false),
             started_up: AtomicBool::new(false),
             pulse: Pulse::default(),
+            lines: Lines::default(),
             started: Instant::now(),
             started_at: SystemTime::now(),
         }))
@@ -153,6 +156,11 @@ impl Board {
         self.0.started_at
     }
 
+    /// Lets `who` say one line of itself beside the checks of `health`, to operators; no state follows from it.
+    pub fn tell(&self, who: &'static str, line: impl Fn() -> String + Send + Sync + 'static) {
+        self.0.lines.add(who, line);
+    }
+
     /// The names of all groups.
     #[must_use]
     pub fn groups(&self) -> Vec<Name> {
@@ -175,7 +183,8 @@ impl Board {
         let states = checks.iter().map(|judged| (&*judged.entry, judged.state));
         let (state, because) = self.group_state(&roster, name, states, now);
         let message = because.map(str::to_owned).or_else(|| group::explain(name, state, &checks));
-        Some(GroupView { group: name.to_owned(), state, message, checks })
+        let details = if name == GROUP_HEALTH { self.0.lines.all() } else { Vec::new() };
+        Some(GroupView { group: name.to_owned(), state, message, checks, details })
     }
 
     /// The state of a group, with the reason where that lies in the life of the process and not in a check.

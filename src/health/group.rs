@@ -27,6 +27,8 @@ pub struct GroupView {
     pub message: Option<String>,
     /// Its checks, by name.
     pub checks: Vec<Judged>,
+    /// What other parts say of themselves, in `health` alone.
+    pub details: Vec<(&'static str, String)>,
 }
 
 /// What `entry`, being in `state`, adds to `group`.

@@ -34,10 +34,18 @@ pub fn prometheus_name(definition: &Definition) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
 }
 
-/// The Prometheus label of the attribute `name`: whatever a label cannot hold becomes `_`.
+/// The Prometheus label of the attribute `name`: whatever a label cannot hold becomes `_`, and one that would begin
+/// with a digit or a single `_` begins with `key_`.
 #[must_use]
 pub fn prometheus_label(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    let label: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if label.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("key_{label}")
+    } else if label.starts_with('_') && !label.starts_with("__") {
+        format!("key{label}")
+    } else {
+        label
+    }
 }
 
 fn unit_tokens(unit: &str) -> Vec<&str> {
@@ -189,6 +197,20 @@ mod tests {
         ];
         for (name, instrument, unit, expected) in cases {
             assert_eq!(prometheus_name(&definition(name, instrument, unit)), expected, "{name} {unit}");
+        }
+    }
+
+    #[test]
+    fn labels_translate_as_prometheus_does() {
+        let cases = [
+            ("healthcheck.name", "healthcheck_name"),
+            ("a..b-c", "a__b_c"),
+            ("4xx", "key_4xx"),
+            ("_private", "key_private"),
+            ("__both", "__both"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(prometheus_label(name), expected);
         }
     }
 

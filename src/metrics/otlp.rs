@@ -26,7 +26,7 @@
 //! # Costs
 //! Some 50 ns a point, and beside the batch itself 8 bytes a series, with deltas a copy of every count.
 
-mod attributes;
+pub(super) mod attributes;
 mod batch;
 mod head;
 mod points;

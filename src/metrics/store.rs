@@ -147,11 +147,6 @@ impl Store {
         Gauge(self.series(definition, &Labels::new(definition.attributes, values), &|_| Value::float()))
     }
 
-    /// Shows what the process is as `target_info`. Once: what it is does not change.
-    pub fn describe(&self, attributes: &[Attribute]) {
-        Gauge(self.series(&TARGET_INFO, &target::labels(attributes), &empty)).set(1.0);
-    }
-
     /// Series that go when the scope goes.
     #[must_use]
     pub fn scope(&self) -> Scope {
@@ -224,6 +219,13 @@ impl Store {
             self.0.snapshot.store(snapshot);
         }
         self.0.snapshot.load_full()
+    }
+
+    /// Gives the store for as long as somebody else holds it.
+    #[cfg(feature = "otlp")]
+    pub(super) fn weak(&self) -> impl Fn() -> Option<Self> + use<> {
+        let weak = Arc::downgrade(&self.0);
+        move || weak.upgrade().map(Self)
     }
 
     fn series(&self, definition: &'static Definition, labels: &Labels, empty: Empty<'_>) -> Arc<Series> {
@@ -345,6 +347,11 @@ impl Scope {
         Histogram(self.series(definition, values, &|_| Value::Histogram(Box::new(Buckets::apart(bounds)))))
     }
 
+    /// Shows what the process is, as `target_info`.
+    pub fn describe(&mut self, attributes: &[Attribute]) {
+        Gauge(self.labelled(&TARGET_INFO, &target::labels(attributes), &empty)).set(1.0);
+    }
+
     /// The store that the series are in.
     #[must_use]
     pub fn store(&self) -> &Store {
@@ -355,7 +362,17 @@ impl Scope {
         let labels = Labels::new(definition.attributes, values);
         // A check has few distinct label sets and many series: equal ones share their bytes.
         let known = self.made.iter().map(|(_, series)| &series.labels).find(|known| **known == labels);
-        let series = self.store.series(definition, known.unwrap_or(&labels), empty);
+        let labels = known.cloned().unwrap_or(labels);
+        self.labelled(definition, &labels, empty)
+    }
+
+    fn labelled(
+        &mut self,
+        definition: &'static Definition,
+        labels: &Labels,
+        empty: Empty<'_>,
+    ) -> Arc<Series> {
+        let series = self.store.series(definition, labels, empty);
         self.made.push((definition, Arc::clone(&series)));
         series
     }

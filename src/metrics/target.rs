@@ -50,6 +50,9 @@ pub(super) fn labels(attributes: &[Attribute]) -> Labels {
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let mut by_label = BTreeMap::<String, String>::new();
     for attribute in sorted {
+        if prometheus_label(&attribute.name).starts_with("__") {
+            continue; // Prometheus' own
+        }
         let value = attribute.value.to_string();
         let of_label = by_label.entry(prometheus_label(&attribute.name));
         of_label.and_modify(|known| *known = format!("{known};{value}")).or_insert(value);

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Fields, Quantity, Word};
+use crate::metrics::otlp::{BATCH_LIMIT, Temporality};
 
 pub use exporter::{Compression, Exporter, Identity, Protocol};
 pub use spans::{Sampling, Spans};
@@ -28,8 +29,6 @@ const INTERVAL: Duration = Duration::from_secs(15);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 /// How long one export may take unless told otherwise, as OpenTelemetry has it.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How large a request may get unless told otherwise: what gRPC servers accept.
-const BATCH_SIZE: u32 = 4 << 20;
 /// How much waits on disk, and in memory where there is no disk, unless told otherwise.
 const SPOOL_ON_DISK: u32 = 64 << 20;
 const SPOOL_IN_MEMORY: u32 = 16 << 20;
@@ -73,17 +72,6 @@ pub struct Spool {
     pub size: u64,
     /// How old a batch may get; an older one is dropped.
     pub age: Duration,
-}
-
-/// Since when a counter or a histogram counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Temporality {
-    /// Since its start. The only one that Prometheus takes.
-    Cumulative,
-    /// Since the export before.
-    Delta,
-    /// Synchronous counters and histograms since the export before, observed counters since their start.
-    LowMemory,
 }
 
 impl Word for Temporality {
@@ -130,7 +118,7 @@ fn read(fields: &mut Fields<'_>) -> Settings {
         );
         let batch_size = fields.or(
             "batch_size",
-            Quantity(f64::from(BATCH_SIZE)),
+            Quantity(f64::from(u32::try_from(BATCH_LIMIT).unwrap_or(u32::MAX))),
             "how many bytes a request may have before compression; more is split",
         );
         let batch_size = bytes(fields, "batch_size", batch_size);

@@ -3,8 +3,8 @@
 //!
 //! A span that ends costs its sender one move into the queue and never a wait; where the queue is full it is dropped and
 //! counted. Sending is one task on a runtime of the caller's: the SDK's own batches are sent from a thread of theirs,
-//! which neither of the asynchronous clients can run on. Nothing global is installed: a program puts the layer into its
-//! own subscriber and says when to stop.
+//! which an asynchronous client cannot run on, and what that drops is counted nowhere. Nothing global is installed: a
+//! program puts the layer into its own subscriber and says when to stop.
 
 mod queue;
 mod send;
@@ -12,9 +12,8 @@ mod send;
 use std::fmt;
 
 use opentelemetry::trace::TracerProvider;
-use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanExporter};
+use opentelemetry::InstrumentationScope;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -26,9 +25,11 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::metrics::Store;
+use crate::resource::Resource;
 use crate::{supervisor, trace};
 
 use super::settings::{Exporter, Spans};
+use send::{Sender, Source};
 
 pub use queue::DEFINITIONS;
 
@@ -48,38 +49,39 @@ impl std::error::Error for Unusable {}
 #[derive(Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
+    source: Source,
     sender: JoinHandle<()>,
     stop: CancellationToken,
 }
 
 impl Traces {
     /// Begins to send what [`Traces::layer`] records, on `runtime`, which must be driven for as long. `resource` says what
-    /// the spans are of.
+    /// the spans are of, until [`Traces::set_resource`] does.
     ///
     /// # Errors
     /// Where the destination cannot be one. Whether somebody is there shows later, in the log and the metrics.
     pub fn start(
         exporter: &Exporter,
         spans: &Spans,
-        resource: impl IntoIterator<Item = (String, String)>,
+        resource: &Resource,
         store: &Store,
         runtime: &Handle,
     ) -> Result<Self, Unusable> {
-        // The client over gRPC starts a task of its own.
-        let _on_runtime = runtime.enter();
-        let mut exporter = send::exporter(exporter).map_err(Unusable)?;
-        let attributes = resource.into_iter().map(|(key, value)| KeyValue::new(key, value));
-        let resource = Resource::builder_empty().with_attributes(attributes).build();
-        exporter.set_resource(&resource);
+        let source = Source::default();
+        source.set(resource);
+        let sender = Sender::new(exporter, source.clone()).map_err(Unusable)?;
         let (queue, waiting) = queue::queue(spans, store);
-        let provider = SdkTracerProvider::builder()
-            .with_sampler(spans.sampler())
-            .with_resource(resource)
-            .with_span_processor(queue)
-            .build();
+        let provider =
+            SdkTracerProvider::builder().with_sampler(spans.sampler()).with_span_processor(queue).build();
         let stop = CancellationToken::new();
-        let sender = supervisor::task_on(runtime, waiting.send(exporter, stop.clone()));
-        Ok(Self { provider, sender, stop })
+        let send = async move |batch| sender.send(batch).await;
+        let sender = supervisor::task_on(runtime, waiting.empty(send, stop.clone()));
+        Ok(Self { provider, source, sender, stop })
+    }
+
+    /// Says what the spans are of, where that was not known before.
+    pub fn set_resource(&self, resource: &Resource) {
+        self.source.set(resource);
     }
 
     /// What records the spans of this crate, for the subscriber of the program.

@@ -31,6 +31,8 @@ struct GroupDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
     checks: BTreeMap<&'a str, CheckDocument<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    details: BTreeMap<&'a str, &'a str>,
 }
 
 #[derive(Serialize)]
@@ -76,6 +78,8 @@ struct CheckDocument<'a> {
 pub(super) fn group(view: &GroupView, facts: &Facts<'_>) -> String {
     let checks =
         view.checks.iter().map(|judged| (judged.entry.name.as_str(), describe(judged, facts.audience)));
+    let details = view.details.iter().filter(|_| facts.audience == Audience::Operator);
+    let details = details.map(|(who, line)| (*who, line.as_str()));
     to_json(&GroupDocument {
         status: view.state.as_str(),
         timestamp: now(),
@@ -85,6 +89,7 @@ pub(super) fn group(view: &GroupView, facts: &Facts<'_>) -> String {
         group: &view.group,
         message: view.message.as_deref(),
         checks: checks.collect(),
+        details: details.collect(),
     })
 }
 

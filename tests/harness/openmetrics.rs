@@ -153,7 +153,7 @@ impl OpenMetrics {
         }
         if ["_total", "_bucket", "_count"].iter().any(|ending| name.ends_with(ending))
             && self.families.get(&self.current).is_some_and(|family| family.kind != "gauge")
-            && !(value >= 0.0)
+            && (value < 0.0 || value.is_nan())
         {
             return Err("a count below zero");
         }

@@ -37,11 +37,11 @@ impl Recorder {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let recorder = Self { addr: listener.local_addr().unwrap(), requests: Arc::default() };
         let requests = Arc::clone(&recorder.requests);
-        std::thread::spawn(move || {
+        thread(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let requests = Arc::clone(&requests);
                 // A client that leaves in the middle was not heard.
-                std::thread::spawn(move || serve(stream, &requests));
+                thread(move || drop(serve(stream, &requests)));
             }
         });
         recorder
@@ -61,6 +61,11 @@ impl Recorder {
         let requests = self.requests();
         requests.iter().filter(|request| request.path == "/v1/traces").flat_map(spans).collect()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a server of the tests")]
+fn thread(work: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(work);
 }
 
 fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>) -> Option<()> {

@@ -10,71 +10,97 @@ use crate::metrics::names::prometheus_label;
 
 /// The attribute names of a metric, in both forms.
 #[derive(Debug)]
-pub(super) struct Keys(Box<[Key]>);
+pub(in crate::metrics) struct Keys(Box<[Key]>);
 
 #[derive(Debug)]
 struct Key {
+    name: &'static str,
     /// How the label begins: `name="`.
     label: Box<[u8]>,
     /// The field `key` of a `KeyValue`.
     field: Box<[u8]>,
 }
 
+/// The value of a label as it stands there.
+struct Raw<'a> {
+    text: &'a [u8],
+    escapes: usize,
+}
+
 impl Keys {
-    pub(super) fn new(definition: &Definition) -> Self {
-        let key = |name: &&str| {
+    pub(in crate::metrics) fn new(definition: &Definition) -> Self {
+        let key = |name: &&'static str| {
             let mut field = Vec::new();
             wire::write_bytes(wire::message(1), name.as_bytes(), &mut field);
-            Key { label: format!("{}=\"", prometheus_label(name)).into_bytes().into(), field: field.into() }
+            let label = format!("{}=\"", prometheus_label(name)).into_bytes();
+            Key { name, label: label.into(), field: field.into() }
         };
         Self(definition.attributes.iter().map(key).collect())
     }
 
     /// Writes each label of `labels` as a `KeyValue` in a field of `tag`.
     pub(super) fn write(&self, tag: u8, labels: &[u8], out: &mut Vec<u8>) {
-        let mut rest = labels;
-        // Labels stand in the order of the definition; one without a value is left out.
-        for key in &self.0 {
-            let Some(value) = rest.strip_prefix(&*key.label) else { continue };
-            let (raw, escapes) = value_of(value);
-            rest = value.get(raw.len() + 2..).unwrap_or_default();
-            write_text(tag, &key.field, raw.len() - escapes, out);
-            if escapes == 0 {
-                out.extend_from_slice(raw);
-            } else {
-                unescape(raw, out);
+        for (key, raw) in self.values(labels) {
+            write_text(tag, &key.field, raw.text.len() - raw.escapes, out);
+            raw.write(out);
+        }
+    }
+
+    /// The attributes that are in `labels`.
+    pub(in crate::metrics) fn pairs<'a>(
+        &'a self,
+        labels: &'a [u8],
+    ) -> impl Iterator<Item = (&'static str, String)> + 'a {
+        self.values(labels).map(|(key, raw)| {
+            let mut value = Vec::with_capacity(raw.text.len());
+            raw.write(&mut value);
+            (key.name, String::from_utf8_lossy(&value).into_owned())
+        })
+    }
+
+    /// Labels stand in the order of the definition; one without a value is left out.
+    fn values<'a>(&'a self, mut rest: &'a [u8]) -> impl Iterator<Item = (&'a Key, Raw<'a>)> {
+        self.0.iter().filter_map(move |key| {
+            let raw = Raw::at_the_beginning(rest.strip_prefix(&*key.label)?);
+            // Behind the value a quotation mark, and a comma where another label follows.
+            rest = rest.get(key.label.len() + raw.text.len() + 2..).unwrap_or_default();
+            Some((key, raw))
+        })
+    }
+}
+
+impl<'a> Raw<'a> {
+    /// The value that `rest` begins with, up to the quotation mark.
+    fn at_the_beginning(rest: &'a [u8]) -> Self {
+        let (mut end, mut escapes) = (0, 0);
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\');
+        while let Some(found) = rest.get(end..).and_then(|rest| rest.iter().position(special)) {
+            end += found;
+            if rest.get(end) == Some(&b'"') {
+                break;
             }
+            escapes += 1;
+            end += 2;
         }
+        Self { text: rest.get(..end).unwrap_or(rest), escapes }
     }
-}
 
-/// The value that `rest` begins with, still escaped, up to the quotation mark; and how many escapes are in it.
-fn value_of(rest: &[u8]) -> (&[u8], usize) {
-    let (mut at, mut escapes) = (0, 0);
-    while let Some(found) =
-        rest.get(at..).and_then(|rest| rest.iter().position(|b| matches!(b, b'"' | b'\\')))
-    {
-        at += found;
-        if rest.get(at) == Some(&b'"') {
-            break;
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.escapes == 0 {
+            out.extend_from_slice(self.text);
+            return;
         }
-        escapes += 1;
-        at += 2;
-    }
-    (rest.get(..at).unwrap_or(rest), escapes)
-}
-
-fn unescape(raw: &[u8], out: &mut Vec<u8>) {
-    let mut bytes = raw.iter();
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'\\' => match bytes.next() {
-                Some(b'n') => b'\n',
-                Some(other) => *other,
-                None => b'\\',
-            },
-            other => *other,
-        });
+        let mut bytes = self.text.iter();
+        while let Some(byte) = bytes.next() {
+            out.push(match byte {
+                b'\\' => match bytes.next() {
+                    Some(b'n') => b'\n',
+                    Some(other) => *other,
+                    None => b'\\',
+                },
+                other => *other,
+            });
+        }
     }
 }
 

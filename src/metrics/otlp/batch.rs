@@ -127,7 +127,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             // Its first point went into the next batch.
             Some(metric) if metric.points == 0 => self.batch.bytes.truncate(metric.start),
             Some(metric) => {
-                metric.around.into_iter().for_each(|message| wire::close(message, &mut self.batch.bytes))
+                metric.around.into_iter().for_each(|message| wire::close(message, &mut self.batch.bytes));
             }
             None => {}
         }

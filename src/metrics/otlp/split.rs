@@ -1,30 +1,30 @@
 //! In two what a receiver finds too large: HTTP's 413, gRPC's `RESOURCE_EXHAUSTED` for a message above its limit.
 
-use super::batch::{Batch, Envelope, Head, METRIC, POINT, RESOURCE_METRICS, SCOPE_METRICS, Writer};
-use super::wire::{self, fields};
+use super::batch::{
+    Batch, Envelope, GAUGE, HISTOGRAM, Head, METRIC, POINT, RESOURCE_METRICS, SCOPE_METRICS, SUM, Writer,
+};
+use super::wire::{self, Field, fields};
 
 /// What a metric says beside its points, and the tag of its data.
 struct Parts<'a> {
     metric: Vec<u8>,
     data: u8,
     traits: Vec<u8>,
-    points: Vec<&'a [u8]>,
+    points: Vec<Field<'a>>,
 }
 
 /// Two batches of about the same size with the points of one, in their order. `None` if there is only one point, or if
 /// `bytes` are not those of a [`Batch`].
 #[must_use]
 pub fn split(bytes: &[u8]) -> Option<(Batch, Batch)> {
-    let (around, resources) = apart(bytes, |tag| tag == RESOURCE_METRICS)?;
-    let ([], &[(_, resource)]) = (&*around, &*resources) else { return None };
-    let (resource, scopes) = apart(resource, |tag| tag == SCOPE_METRICS)?;
-    let &[(_, scope)] = &*scopes else { return None };
-    let (scope, metrics) = apart(scope, |tag| tag == METRIC)?;
-    let metrics: Vec<_> = metrics.into_iter().map(|(_, metric)| parts(metric)).collect::<Option<_>>()?;
+    let request = apart(bytes, |tag| tag == RESOURCE_METRICS)?;
+    let resource = apart(request.only()?, |tag| tag == SCOPE_METRICS)?;
+    let scope = apart(resource.only()?, |tag| tag == METRIC)?;
+    let metrics: Vec<_> = scope.found.iter().map(|metric| parts(metric.content)).collect::<Option<_>>()?;
 
-    let size = |points: &[&[u8]]| points.iter().map(|point| point.len()).sum::<usize>();
+    let size = |points: &[Field<'_>]| points.iter().map(|point| point.whole.len()).sum::<usize>();
     let half = metrics.iter().map(|metric| size(&metric.points)).sum::<usize>() / 2;
-    let envelope = Envelope { resource: &resource, scope: &scope };
+    let envelope = Envelope { resource: &resource.others, scope: &scope.others };
     let (mut first, mut second) = (None, None);
     let mut take_first = |batch| first = Some(batch);
     let mut take_second = |batch| second = Some(batch);
@@ -40,8 +40,8 @@ pub fn split(bytes: &[u8]) -> Option<(Batch, Batch)> {
             // The first point is always in the first half, the last never.
             let [front, back] = &mut writers;
             let writer = if index == 0 || (written < half && index < last) { front } else { back };
-            writer.point(head, |out| out.extend_from_slice(point));
-            (index, written) = (index + 1, written + point.len());
+            writer.point(head, |out| out.extend_from_slice(point.content));
+            (index, written) = (index + 1, written + point.whole.len());
         }
     }
     writers.into_iter().for_each(Writer::end);
@@ -49,23 +49,35 @@ pub fn split(bytes: &[u8]) -> Option<(Batch, Batch)> {
 }
 
 fn parts(metric: &[u8]) -> Option<Parts<'_>> {
-    use super::batch::{GAUGE, HISTOGRAM, SUM};
-    let (metric, data) = apart(metric, |tag| matches!(tag, GAUGE | SUM | HISTOGRAM))?;
-    let &[(data, content)] = &*data else { return None };
-    let (traits, points) = apart(content, |tag| tag == POINT)?;
-    Some(Parts { metric, data, traits, points: points.into_iter().map(|(_, point)| point).collect() })
+    let Apart { others: metric, found } = apart(metric, |tag| matches!(tag, GAUGE | SUM | HISTOGRAM))?;
+    let &[data] = &*found else { return None };
+    let Apart { others: traits, found: points } = apart(data.content, |tag| tag == POINT)?;
+    Some(Parts { metric, data: data.tag, traits, points })
 }
 
-/// The fields of `message` that are wanted, and all others as they stand.
-fn apart(message: &[u8], wanted: impl Fn(u8) -> bool) -> Option<(Vec<u8>, Vec<(u8, &[u8])>)> {
+/// The fields of a message that are wanted, and all others as they stand.
+struct Apart<'a> {
+    others: Vec<u8>,
+    found: Vec<Field<'a>>,
+}
+
+impl<'a> Apart<'a> {
+    /// The content of the one field that was wanted.
+    fn only(&self) -> Option<&'a [u8]> {
+        let [field] = &*self.found else { return None };
+        Some(field.content)
+    }
+}
+
+fn apart(message: &[u8], wanted: impl Fn(u8) -> bool) -> Option<Apart<'_>> {
     let (mut others, mut found) = (Vec::new(), Vec::new());
     for field in fields(message) {
         let field = field?;
         if wanted(field.tag) {
-            found.push((field.tag, field.content));
+            found.push(field);
         } else {
             others.extend_from_slice(field.whole);
         }
     }
-    Some((others, found))
+    Some(Apart { others, found })
 }

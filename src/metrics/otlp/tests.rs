@@ -118,7 +118,8 @@ fn the_request_says_who_sends() {
 #[test]
 fn what_the_process_is_is_not_sent_as_a_metric() {
     let store = Store::new();
-    store.describe(&[]);
+    let mut scope = store.scope();
+    scope.describe(&[]);
     let names = encode(&mut Encoder::new(&[], Temporality::Cumulative), &store, 0).names();
     assert_eq!(names, ["vitalsign.series", "vitalsign.series.dropped"]);
 }

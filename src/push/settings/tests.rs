@@ -111,7 +111,7 @@ fn the_file_wins_over_the_environment_and_a_signal_over_all() {
 fn metrics_have_settings_of_their_own() {
     let metrics = |text: &str, env: &[(&str, &str)]| read(text, env).metrics.unwrap();
     let default = metrics("otlp: {endpoint: 'http://c'}", &[]);
-    assert_eq!((default.interval.as_secs(), default.batch_size), (15, 4 << 20));
+    assert_eq!((default.interval.as_secs(), default.batch_size), (15, BATCH_LIMIT));
     assert_eq!((default.spool.size, default.spool.age.as_secs()), (16 << 20, 86_400));
     let env = [
         (ENDPOINT, "http://c"),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry::Context;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
+use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,8 @@ use tracing::{info, warn};
 use crate::metrics::{Counter, Gauge, Store};
 use crate::model::{Definition, Instrument};
 use crate::push::settings::Spans;
+
+use super::send::Sent;
 
 static EXPORTED: Definition = Definition {
     name: "vitalsign.spans.exported",
@@ -44,10 +46,10 @@ pub static DEFINITIONS: &[&Definition] = &[&EXPORTED, &DROPPED, &LAST_SUCCESS];
 pub(super) fn queue(limits: &Spans, store: &Store) -> (Queue, Waiting) {
     let (sender, spans) = channel(limits.queue_size.max(1));
     let dropped = |reason| store.counter(&DROPPED, &[reason]);
-    let (full, failed) = (dropped("queue_full"), dropped("export_failed"));
+    let (full, failed, rejected) = (dropped("queue_full"), dropped("export_failed"), dropped("rejected"));
     let (exported, last_success) = (store.counter(&EXPORTED, &[]), store.gauge(&LAST_SUCCESS, &[]));
     let (batch_size, delay) = (limits.batch_size.max(1), limits.delay);
-    let waiting = Waiting { spans, batch_size, delay, exported, failed, last_success, failing: false };
+    let waiting = Waiting { spans, batch_size, delay, exported, failed, rejected, last_success, failing: false };
     (Queue { spans: sender, full }, waiting)
 }
 
@@ -83,21 +85,24 @@ pub(super) struct Waiting {
     delay: Duration,
     exported: Counter,
     failed: Counter,
+    rejected: Counter,
     last_success: Gauge,
     /// The last batch was not taken, which was told.
     failing: bool,
 }
 
 impl Waiting {
-    /// Sends batches until `stop`, and then what still waits.
-    pub(super) async fn send<E: SpanExporter>(mut self, exporter: E, stop: CancellationToken) {
+    /// Hands batches to `send` until `stop`, and then what still waits.
+    pub(super) async fn empty(mut self, send: impl AsyncFn(Vec<SpanData>) -> Sent, stop: CancellationToken) {
         let mut batch = Vec::new();
         while !stop.is_cancelled() && self.gather(&mut batch, &stop).await {
-            self.export(&exporter, mem::take(&mut batch)).await;
+            let sent = (batch.len(), send(mem::take(&mut batch)).await);
+            self.note(sent);
         }
         self.spans.close();
         while self.spans.recv_many(&mut batch, self.batch_size).await > 0 {
-            self.export(&exporter, mem::take(&mut batch)).await;
+            let sent = (batch.len(), send(mem::take(&mut batch)).await);
+            self.note(sent);
         }
     }
 
@@ -126,21 +131,24 @@ impl Waiting {
         !batch.is_empty()
     }
 
-    async fn export<E: SpanExporter>(&mut self, exporter: &E, batch: Vec<SpanData>) {
-        let spans = batch.len() as u64;
-        match exporter.export(batch).await {
-            Ok(()) => {
-                self.exported.add(spans);
+    /// Takes in what became of so many spans.
+    fn note(&mut self, (spans, sent): (usize, Sent)) {
+        let spans = spans as u64;
+        match sent {
+            Sent::Taken { refused } => {
+                self.exported.add(spans.saturating_sub(refused));
+                self.rejected.add(refused.min(spans));
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 self.last_success.set(now.as_secs_f64());
                 if mem::take(&mut self.failing) {
                     info!("traces are taken again");
                 }
             }
-            Err(error) => {
+            Sent::Lost(failure) => {
                 self.failed.add(spans);
                 if !mem::replace(&mut self.failing, true) {
-                    warn!(%error, "traces are not taken: those that end meanwhile are lost");
+                    let reason = failure.reason.as_str();
+                    warn!(reason, error = failure.said, "traces are not taken: those that end meanwhile are lost");
                 }
             }
         }
@@ -152,25 +160,13 @@ mod tests {
     use std::sync::Arc;
 
     use opentelemetry::trace::{Tracer, TracerProvider};
-    use opentelemetry_sdk::error::OTelSdkError;
     use opentelemetry_sdk::trace::SdkTracerProvider;
     use parking_lot::Mutex;
 
     use super::*;
     use crate::metrics::render;
+    use crate::push::transport::Failure;
     use crate::supervisor;
-
-    /// Keeps how many spans came at once; takes none while it should fail.
-    #[derive(Clone, Debug, Default)]
-    struct Batches(Arc<Mutex<(Vec<usize>, bool)>>);
-
-    impl SpanExporter for Batches {
-        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-            let (sizes, fails) = &mut *self.0.lock();
-            sizes.push(batch.len());
-            if *fails { Err(OTelSdkError::InternalFailure("gone".to_owned())) } else { Ok(()) }
-        }
-    }
 
     fn end_spans(provider: &SdkTracerProvider, spans: usize) {
         let tracer = provider.tracer("test");
@@ -191,22 +187,33 @@ mod tests {
             Spans { queue_size: 10, batch_size: 3, delay: Duration::from_secs(5), ..Spans::default() };
         let (queue, waiting) = queue(&limits, &store);
         let provider = SdkTracerProvider::builder().with_span_processor(queue).build();
-        let (batches, stop) = (Batches::default(), CancellationToken::new());
+        // How many spans came at once, and whether they are taken.
+        let seen: Arc<Mutex<(Vec<usize>, bool)>> = Arc::default();
+        let (batches, stop) = (Arc::clone(&seen), CancellationToken::new());
         end_spans(&provider, 12);
         assert_eq!(counted(&store, "vitalsign_spans_dropped_total{reason=\"queue_full\"}"), "2");
         let started = Instant::now();
-        let sending = supervisor::task(waiting.send(batches.clone(), stop.clone()));
-        while batches.0.lock().0.len() < 4 {
+        let send = async move |batch: Vec<SpanData>| {
+            let (sizes, lost) = &mut *batches.lock();
+            sizes.push(batch.len());
+            match lost {
+                true => Sent::Lost(Failure::too_large()),
+                false => Sent::Taken { refused: u64::from(batch.len() == 1) },
+            }
+        };
+        let sending = supervisor::task(waiting.empty(send, stop.clone()));
+        while seen.lock().0.len() < 4 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         assert!(started.elapsed() >= Duration::from_secs(5), "the last one waited for others");
-        batches.0.lock().1 = true;
+        seen.lock().1 = true;
         end_spans(&provider, 4);
         stop.cancel();
         sending.await.unwrap();
-        assert_eq!(batches.0.lock().0, [3, 3, 3, 1, 3, 1]);
+        assert_eq!(seen.lock().0, [3, 3, 3, 1, 3, 1]);
         end_spans(&provider, 1);
-        assert_eq!(counted(&store, "vitalsign_spans_exported_total"), "10");
+        assert_eq!(counted(&store, "vitalsign_spans_exported_total"), "9");
+        assert_eq!(counted(&store, "vitalsign_spans_dropped_total{reason=\"rejected\"}"), "1");
         assert_eq!(counted(&store, "vitalsign_spans_dropped_total{reason=\"export_failed\"}"), "4");
         assert_eq!(counted(&store, "vitalsign_spans_dropped_total{reason=\"queue_full\"}"), "3");
     }

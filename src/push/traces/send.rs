@@ -1,125 +1,85 @@
-//! How spans reach the collector: the exporter of `opentelemetry-otlp` over one of two clients of ours.
+//! How spans reach the collector: by the transport that metrics have too.
 //!
-//! That exporter encodes, retries (three times within the time limit, as `Retry-After` says) and reads some variables
-//! of the environment by itself. Where to and with which headers is therefore said by the clients, last: they know what
-//! the configuration made of the environment.
+//! They are encoded by `opentelemetry-proto` and tried several times, for a while: unlike metrics they are not worth a
+//! place on disk. `opentelemetry-otlp`, which would do the same, has transports of its own: without TLS for gRPC in this
+//! build, with another reading of the environment, and with texts of the collector in its errors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig};
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Url, redirect};
-use rustls::ClientConfig;
-use rustls_platform_verifier::Verifier;
-use tonic::metadata::MetadataMap;
-use tonic::transport::Endpoint;
-use tracing::debug;
+use opentelemetry::KeyValue;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::trace::SpanData;
+use parking_lot::Mutex;
+use prost::Message;
+use tokio::time::{Instant, sleep};
 
-use crate::push::settings::{Compression, Exporter, Protocol};
-use crate::tls;
+use crate::metrics::{AttributeValue, gzip};
+use crate::push::backoff::Backoff;
+use crate::push::settings::Exporter;
+use crate::push::transport::{Answer, Failure, Signal, Transport, transport};
+use crate::resource::Resource;
 
-/// The longest answer that is read, in bytes: it says how many spans were refused and why.
-const ANSWER_SIZE: usize = 64 * 1024;
+/// How long one batch is tried: what OpenTelemetry gives an export. New spans wait meanwhile, in a queue with an end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What sends spans as `settings` say; within a runtime.
-pub(super) fn exporter(settings: &Exporter) -> Result<SpanExporter, String> {
-    let gzip = match settings.compression {
-        Compression::Gzip => Some(opentelemetry_otlp::Compression::Gzip),
-        Compression::None => None,
-    };
-    let exporter = match settings.protocol {
-        Protocol::HttpProtobuf => {
-            let builder = SpanExporter::builder().with_http().with_timeout(settings.timeout);
-            let builder = builder.with_http_client(Posts::new(settings)?);
-            gzip.into_iter().fold(builder, WithHttpConfig::with_compression).build()
-        }
-        Protocol::Grpc => {
-            let endpoint = settings.endpoint.expose();
-            if endpoint.scheme() == "https" {
-                return Err("gRPC goes without TLS here: use http/protobuf for https".to_owned());
-            }
-            let endpoint = Endpoint::from_shared(endpoint.to_string());
-            let endpoint = endpoint.map_err(|_| "the endpoint is no address".to_owned())?;
-            let channel = endpoint.timeout(settings.timeout).connect_lazy();
-            let headers = settings.headers.clone();
-            let set = move |mut request: tonic::Request<()>| {
-                *request.metadata_mut() = MetadataMap::from_headers(headers.clone());
-                Ok(request)
-            };
-            let builder = SpanExporter::builder().with_tonic().with_timeout(settings.timeout);
-            let builder = builder.with_channel(channel).with_interceptor(set);
-            gzip.into_iter().fold(builder, WithTonicConfig::with_compression).build()
-        }
-    };
-    exporter.map_err(|error| error.to_string())
-}
+/// What the spans are of; whoever starts them may learn it later.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Source(Arc<Mutex<ResourceAttributesWithSchema>>);
 
-/// Sends requests to one address.
-#[derive(Debug)]
-struct Posts {
-    client: Client,
-    url: Url,
-    headers: HeaderMap,
-}
-
-impl Posts {
-    fn new(settings: &Exporter) -> Result<Self, String> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(client_config(settings)?)
-            .timeout(settings.timeout)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("vitalsign/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(Self { client, url: settings.endpoint.expose().clone(), headers: settings.headers.clone() })
+impl Source {
+    pub(super) fn set(&self, resource: &Resource) {
+        let attributes = resource.attributes().iter().map(|attribute| match &attribute.value {
+            AttributeValue::Text(text) => KeyValue::new(attribute.name.clone(), text.clone()),
+            AttributeValue::Integer(number) => KeyValue::new(attribute.name.clone(), *number),
+        });
+        let resource = opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes).build();
+        *self.0.lock() = (&resource).into();
     }
 }
 
-/// Trusts the system's roots and those of `settings`, and shows who we are where these say so.
-fn client_config(settings: &Exporter) -> Result<ClientConfig, String> {
-    tls::install_provider();
-    let builder = ClientConfig::builder();
-    let provider = Arc::clone(builder.crypto_provider());
-    let judge = Verifier::new_with_extra_roots(settings.roots.iter().cloned(), provider);
-    let judge = judge.map_err(|error| format!("the certificates to trust cannot be used: {error}"))?;
-    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(judge));
-    match &settings.identity {
-        None => Ok(builder.with_no_client_auth()),
-        Some(identity) => builder
-            .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
-            .map_err(|error| format!("the client certificate cannot be used: {error}")),
-    }
+/// What became of a batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It was taken, but for so many spans.
+    Taken { refused: u64 },
+    /// It is lost.
+    Lost(Failure),
 }
 
-#[async_trait]
-impl HttpClient for Posts {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let (parts, body) = request.into_parts();
-        let mut headers = self.headers.clone();
-        for name in ["content-type", "content-encoding"] {
-            if let Some(value) = parts.headers.get(name) {
-                headers.insert(name, value.clone());
+/// Sends batches of spans.
+pub(super) struct Sender {
+    transport: Box<dyn Transport>,
+    source: Source,
+}
+
+impl Sender {
+    /// As `settings` say; connects nowhere yet.
+    pub(super) fn new(settings: &Exporter, source: Source) -> Result<Self, String> {
+        Ok(Self { transport: transport(settings, Signal::Traces)?, source })
+    }
+
+    /// Sends one batch, and tries again where that helps.
+    pub(super) async fn send(&self, batch: Vec<SpanData>) -> Sent {
+        let resource_spans = group_spans_by_resource_and_scope(batch, &self.source.0.lock());
+        let request = ExportTraceServiceRequest { resource_spans };
+        let packed = bytes::Bytes::from(gzip(&request.encode_to_vec(), Vec::new()));
+        let (until, mut backoff) = (Instant::now() + PATIENCE, Backoff::default());
+        loop {
+            match self.transport.send(packed.clone()).await {
+                Answer::Taken { refused } => return Sent::Taken { refused },
+                Answer::Never(failure) => return Sent::Lost(failure),
+                Answer::TooLarge => return Sent::Lost(Failure::too_large()),
+                Answer::Later { after, failure } => {
+                    let wait = backoff.next(after);
+                    if Instant::now() + wait >= until {
+                        return Sent::Lost(failure);
+                    }
+                    sleep(wait).await;
+                }
             }
         }
-        let sent = self.client.post(self.url.clone()).headers(headers).body(body).send().await;
-        let mut answer = sent.map_err(reqwest::Error::without_url).inspect_err(|error| {
-            // The exporter does not tell more than that there was an error.
-            debug!(error = format!("{error:?}"), "a batch of traces was not delivered");
-        })?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
-            if body.len() + chunk.len() > ANSWER_SIZE {
-                return Err("the answer is too long".into());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let mut response = Response::builder().status(answer.status());
-        if let Some(after) = answer.headers().get("retry-after") {
-            response = response.header("retry-after", after);
-        }
-        Ok(response.body(body.into())?)
     }
 }

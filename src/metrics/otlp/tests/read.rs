@@ -8,7 +8,7 @@ use prost::Message;
 use crate::metrics::otlp::Batch;
 
 /// What is in some batches, the points of each metric together.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Reading {
     pub(super) resource: Vec<String>,
     pub(super) scope: (String, String),

@@ -1,0 +1,70 @@
+//! The agent's push: what is brought up to date before a batch is made, and where its standing shows. Nothing of it
+//! exists while no endpoint is given.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use crate::health::Board;
+use crate::metrics::otlp::{self, Batch, Encoder};
+use crate::metrics::{Refresh, Store};
+use crate::push::{Push, PushError, Settings};
+use crate::resource::Resource;
+use crate::supervisor::EndedEarly;
+
+/// The push, where there is one.
+pub(super) struct Pushing(Option<Push>);
+
+impl Pushing {
+    /// Starts to push what `settings` ask for, as what `resource` is; `refresh` is what is brought up to date before anybody reads, and comes back
+    /// for the next reader.
+    pub(super) fn start(
+        settings: &Settings,
+        resource: &Resource,
+        board: &Board,
+        store: &Store,
+        refresh: Vec<Refresh>,
+    ) -> Result<(Self, Vec<Refresh>), PushError> {
+        let Some(settings) = &settings.metrics else { return Ok((Self(None), refresh)) };
+        let ours = Arc::new(refresh);
+        let theirs = Arc::clone(&ours);
+        let (judged, read) = (board.clone(), store.clone());
+        let mut encoder = Encoder::new(&otlp::resource(resource.attributes()), settings.temporality);
+        let source = move |now: SystemTime, limit: usize, hand_on: &mut dyn FnMut(Batch)| {
+            let at = Instant::now();
+            for refresh in ours.iter() {
+                refresh(at);
+            }
+            judged.refresh_metrics(at);
+            read.refresh(at);
+            encoder.encode(&read.snapshot(), now, limit, hand_on);
+        };
+        let push = Push::start(settings, store, Box::new(source))?;
+        board.tell("otlp", push.line());
+        let refresh: Refresh = Box::new(move |at| theirs.iter().filter_map(|refresh| refresh(at)).min());
+        Ok((Self(Some(push)), vec![refresh]))
+    }
+
+    /// Waits until its task ends, which it should not; for ever where there is none.
+    pub(super) async fn ended_early(&mut self) -> EndedEarly {
+        match &mut self.0 {
+            Some(push) => push.ended_early().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Pushes what is and what waits. Takes half of the time at most, for others stop after it.
+    pub(super) async fn stop(self, deadline: Instant) {
+        let Some(push) = self.0 else { return };
+        let now = Instant::now();
+        push.stop(now + deadline.saturating_duration_since(now) / 2).await;
+    }
+}
+
+impl fmt::Debug for Pushing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "on" } else { "off" })
+    }
+}

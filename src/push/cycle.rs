@@ -1,0 +1,296 @@
+//! The loop: every interval a batch is made and queued; the oldest one is sent, one request at a time, until the
+//! collector has it.
+//!
+//! Making goes on whatever becomes of sending. What blocks (reading the machine, encoding, the disk) runs where blocking
+//! is allowed. Time comes from tokio and, for the age of batches, from a clock that is handed in. Knows neither
+//! protocols nor what is in a batch.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::{info, warn};
+
+use super::backoff::Backoff;
+use super::metrics::Metrics;
+use super::spool::{Level, Lost, Name, Spool, what_to_do};
+use super::standing::Standing;
+use super::transport::{Answer, Failure, Sending, Transport};
+use crate::metrics::otlp::{Batch, split};
+use crate::metrics::{gunzip, gzip};
+use crate::model::Reason;
+use crate::supervisor;
+
+/// Makes the batches of one moment, none above a size, and hands each one on.
+pub(crate) type Source = Box<dyn FnMut(SystemTime, usize, &mut dyn FnMut(Batch)) + Send>;
+
+/// What time it is.
+pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// The first batch leaves soon, so that it shows at once whether the way is open.
+const FIRST: Duration = Duration::from_secs(1);
+/// The smallest limit that a collector that finds a batch too large brings about.
+const SMALLEST_BATCH: usize = 64 << 10;
+
+/// What the loop shares with the threads that block for it, and with whoever asks how it stands.
+pub(super) struct Shared {
+    pub(super) spool: Mutex<Spool>,
+    pub(super) source: Mutex<Source>,
+    /// As of the last change: whoever asks does not wait for the disk.
+    pub(super) level: Mutex<Level>,
+    pub(super) standing: Standing,
+}
+
+/// Everything that the loop works with.
+pub(super) struct Cycle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) transport: Box<dyn Transport>,
+    pub(super) metrics: Metrics,
+    pub(super) clock: Clock,
+    pub(super) interval: Duration,
+    /// How large a batch may get.
+    pub(super) limit: usize,
+    pub(super) backoff: Backoff,
+    /// Nothing is sent before.
+    pub(super) not_before: Option<Instant>,
+    /// The log knows that the disk takes nothing.
+    pub(super) disk_failed: bool,
+    /// The log knows that a part is refused.
+    pub(super) partly_refused: bool,
+}
+
+/// A batch on its way.
+struct InFlight {
+    name: Name,
+    packed: Bytes,
+    request: Sending,
+}
+
+/// The answer to the request on its way; never where there is none.
+async fn answer(in_flight: &mut Option<InFlight>) -> Answer {
+    match in_flight {
+        Some(in_flight) => in_flight.request.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Cycle {
+    /// Runs until `stop` holds a deadline, then sends what it can until then.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<Option<Instant>>) {
+        let mut tick = Instant::now() + self.interval.min(FIRST);
+        let mut in_flight = None;
+        let deadline = loop {
+            if in_flight.is_none() && self.not_before.is_none() {
+                in_flight = self.next().await;
+            }
+            tokio::select! {
+                biased;
+                deadline = told_to_stop(&mut stop) => break deadline,
+                answer = answer(&mut in_flight) => {
+                    if let Some(InFlight { name, packed, .. }) = in_flight.take() {
+                        self.settle(name, packed, answer).await;
+                    }
+                }
+                () = sleep_until(tick) => {
+                    self.collect().await;
+                    tick = next_tick(tick, self.interval);
+                }
+                () = wait_until(self.not_before) => self.not_before = None,
+            }
+        };
+        // Beyond the deadline the rest waits on disk, or is lost with the process.
+        let _ = timeout_at(deadline, self.flush(in_flight)).await;
+        self.say_what_is_left();
+    }
+
+    /// Makes the batches of now and queues them.
+    async fn collect(&mut self) {
+        let (shared, now, limit) = (Arc::clone(&self.shared), (self.clock)(), self.limit);
+        let made = supervisor::blocking(move || {
+            let mut written: io::Result<()> = Ok(());
+            let mut source = shared.source.lock();
+            (source)(now, limit, &mut |batch: Batch| {
+                let packed = gzip(&batch.bytes, Vec::new());
+                let points = u64::try_from(batch.points).unwrap_or(u64::MAX);
+                let appended = shared.spool.lock().append(now, points, packed);
+                written = std::mem::replace(&mut written, Ok(())).and(appended);
+            });
+            (written, shared.account())
+        });
+        let Ok((written, lost)) = made.await else { return };
+        self.metrics.lost(lost);
+        match written {
+            Err(error) if !self.disk_failed => {
+                self.disk_failed = true;
+                warn!("otlp.spool.directory {}; batches wait in memory", what_to_do(&error));
+            }
+            Ok(()) if self.disk_failed => {
+                self.disk_failed = false;
+                info!("otlp.spool.directory can be written again");
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins to send the oldest batch.
+    async fn next(&mut self) -> Option<InFlight> {
+        if self.shared.level.lock().batches == 0 {
+            return None;
+        }
+        let now = (self.clock)();
+        let (name, packed) = self.with_spool(move |spool| spool.oldest(now)).await.flatten()?;
+        let request = self.transport.send(packed.clone());
+        Some(InFlight { name, packed, request })
+    }
+
+    /// Does what follows from the answer.
+    async fn settle(&mut self, name: Name, packed: Bytes, answer: Answer) {
+        self.metrics.exported();
+        let now = (self.clock)();
+        match answer {
+            Answer::Taken { refused } => {
+                self.backoff.reset();
+                self.metrics.taken(name.points, refused, now);
+                self.with_spool(move |spool| spool.remove(name)).await;
+                if self.shared.standing.works(now) {
+                    let waiting = self.shared.level.lock().batches;
+                    info!(waiting, "sending metrics works again");
+                }
+                if refused > 0 && !self.partly_refused {
+                    warn!(refused, points = name.points, "the collector refuses some of the metrics");
+                }
+                self.partly_refused = refused > 0;
+            }
+            Answer::Later { after, failure } => {
+                self.metrics.failed(failure.reason);
+                let wait = self.backoff.next(after);
+                self.not_before = Some(Instant::now() + wait);
+                self.say_failed(&failure, now, "metrics cannot be sent: they wait");
+            }
+            Answer::TooLarge => {
+                self.metrics.failed(Reason::UnexpectedStatus);
+                self.split(name, packed, now).await;
+            }
+            Answer::Never(failure) => {
+                self.metrics.failed(failure.reason);
+                self.reject(name, &failure, now).await;
+            }
+        }
+    }
+
+    async fn reject(&mut self, name: Name, failure: &Failure, now: SystemTime) {
+        self.metrics.rejected(name.points);
+        self.with_spool(move |spool| spool.remove(name)).await;
+        self.say_failed(failure, now, "metrics are refused: they are dropped");
+    }
+
+    /// Puts two halves in the place of a batch, and makes smaller ones from now on.
+    async fn split(&mut self, name: Name, packed: Bytes, now: SystemTime) {
+        let halves = supervisor::blocking(move || {
+            let bytes = gunzip(&packed);
+            let (first, second) = split(&bytes)?;
+            let pack = |half: &Batch| {
+                (u64::try_from(half.points).unwrap_or(u64::MAX), gzip(&half.bytes, Vec::new()))
+            };
+            Some((bytes.len() / 2, [pack(&first), pack(&second)]))
+        });
+        let put = match halves.await.ok().flatten() {
+            Some((half, halves)) => {
+                self.limit = self.limit.min(half.max(SMALLEST_BATCH));
+                self.with_spool(move |spool| spool.split(name, halves)).await == Some(true)
+            }
+            None => false,
+        };
+        if !put {
+            let failure = Failure { reason: Reason::UnexpectedStatus, said: "too large".to_owned() };
+            self.reject(name, &failure, now).await;
+        }
+    }
+
+    /// Sends what is on its way, what is now, and what waits; ends with the first request that has to wait.
+    async fn flush(&mut self, in_flight: Option<InFlight>) {
+        if let Some(InFlight { name, packed, request }) = in_flight {
+            let answer = request.await;
+            self.settle(name, packed, answer).await;
+        }
+        self.collect().await;
+        // Whoever said when to come back is not asked before; one attempt is due to who merely did not answer.
+        if self.backoff.was_asked() {
+            return;
+        }
+        self.not_before = None;
+        while self.not_before.is_none() {
+            let Some(InFlight { name, packed, request }) = self.next().await else { return };
+            let answer = request.await;
+            self.settle(name, packed, answer).await;
+        }
+    }
+
+    fn say_failed(&self, failure: &Failure, now: SystemTime, what: &str) {
+        if self.shared.standing.fails(now, &failure.said) {
+            warn!(reason = failure.reason.as_str(), error = failure.said, "{what}");
+        }
+    }
+
+    fn say_what_is_left(&self) {
+        // The lock may be held by a write that outlives the deadline.
+        let Some(spool) = self.shared.spool.try_lock() else { return };
+        let (batches, lost) = (spool.level().batches, spool.only_in_memory());
+        if lost > 0 {
+            warn!(batches = lost, "metrics that could not be sent end with this process");
+        } else if batches > 0 {
+            info!(batches, "metrics that could not be sent wait on disk");
+        }
+    }
+
+    /// Works with the spool where blocking is allowed, and counts what it lost.
+    async fn with_spool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Spool) -> T + Send + 'static,
+    ) -> Option<T> {
+        let shared = Arc::clone(&self.shared);
+        let worked = supervisor::blocking(move || {
+            let done = work(&mut shared.spool.lock());
+            (done, shared.account())
+        });
+        let (done, lost) = worked.await.ok()?;
+        self.metrics.lost(lost);
+        Some(done)
+    }
+}
+
+impl Shared {
+    /// Writes down how much waits; what was lost since the last time.
+    fn account(&self) -> Lost {
+        let mut spool = self.spool.lock();
+        *self.level.lock() = spool.level();
+        spool.lost()
+    }
+}
+
+/// The deadline, once there is one; at once where nobody is left who could set it.
+async fn told_to_stop(stop: &mut watch::Receiver<Option<Instant>>) -> Instant {
+    let told = stop.wait_for(Option::is_some).await;
+    told.ok().and_then(|deadline| *deadline).unwrap_or_else(Instant::now)
+}
+
+async fn wait_until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next of the regular times; those that are over are skipped.
+fn next_tick(tick: Instant, interval: Duration) -> Instant {
+    let mut next = tick + interval;
+    let now = Instant::now();
+    while next <= now {
+        next += interval;
+    }
+    next
+}

@@ -1,0 +1,79 @@
+//! How a compressed batch gets to a collector, and what its answer means: the same for every transport.
+//!
+//! Nothing is retried, redirected or sent through a proxy here: a request is one request. The environment's proxies are
+//! not heeded, as nowhere in this program, since a collector is near and a proxy that is meant for something else would
+//! get to see every metric.
+
+mod client;
+mod grpc;
+mod http;
+mod retry_after;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::settings::{Exporter, Protocol};
+use crate::model::Reason;
+
+/// A request on its way.
+pub(super) type Sending = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// Sends batches.
+pub(super) trait Transport: Send + Sync {
+    /// Sends one request, a protobuf message of OTLP that is compressed by gzip. Ends within the time limit.
+    fn send(&self, packed: Bytes) -> Sending;
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It was taken, but for so many points or spans.
+    Taken { refused: u64 },
+    /// It may be taken later, not sooner than after this time.
+    Later { after: Option<Duration>, failure: Failure },
+    /// It would be taken in parts.
+    TooLarge,
+    /// It will never be taken.
+    Never(Failure),
+}
+
+/// Why a request failed: for metrics the class, for the log what may be said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) reason: Reason,
+    /// Never the text of a collector or a driver.
+    pub(super) said: String,
+}
+
+impl Failure {
+    fn of(reason: Reason) -> Self {
+        Self { reason, said: reason.sentence().to_owned() }
+    }
+
+    /// The collector takes nothing of that size.
+    pub(super) fn too_large() -> Self {
+        Self { reason: Reason::UnexpectedStatus, said: "larger than what the collector takes".to_owned() }
+    }
+}
+
+/// What is sent, where a transport has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Metrics,
+    Traces,
+}
+
+/// The transport that `exporter` asks for, for `signal`. Connects nowhere yet.
+///
+/// # Errors
+/// Where TLS cannot be had as asked for.
+pub(super) fn transport(exporter: &Exporter, signal: Signal) -> Result<Box<dyn Transport>, String> {
+    let client = client::client(exporter)?;
+    Ok(match exporter.protocol {
+        Protocol::HttpProtobuf => Box::new(http::Http::new(client, exporter)),
+        Protocol::Grpc => Box::new(grpc::Grpc::new(client, exporter, signal)),
+    })
+}

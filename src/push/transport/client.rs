@@ -1,0 +1,111 @@
+//! The HTTP client under both transports: one connection, rustls, no redirects, no proxies.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use reqwest::Client;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use rustls::ClientConfig;
+use rustls_platform_verifier::Verifier;
+use tokio::net::lookup_host;
+
+use super::{Answer, Failure};
+use crate::model::Reason;
+use crate::push::settings::{Exporter, Protocol};
+use crate::{reasons, tls};
+
+/// Makes the client that `exporter` asks for; connects nowhere. The system's roots are read only where TLS is spoken.
+pub(super) fn client(exporter: &Exporter) -> Result<Client, String> {
+    tls::install_provider();
+    let mut builder = Client::builder()
+        .dns_resolver(Names)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .pool_max_idle_per_host(1)
+        .timeout(exporter.timeout)
+        .user_agent(concat!("vitalsign/", env!("CARGO_PKG_VERSION")));
+    if exporter.protocol == Protocol::Grpc {
+        builder = builder.http2_prior_knowledge();
+    } else {
+        builder = builder.http1_only();
+    }
+    let secure = exporter.endpoint.expose().scheme() == "https";
+    let config = if secure { secured(exporter)? } else { no_roots() };
+    let built = builder.tls_backend_preconfigured(config).build();
+    built.map_err(|_| "the client for OTLP cannot be made".to_owned())
+}
+
+fn secured(exporter: &Exporter) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder();
+    let provider = Arc::clone(builder.crypto_provider());
+    let verifier = Verifier::new_with_extra_roots(exporter.roots.iter().cloned(), provider)
+        .map_err(|_| "otlp: the system's certificates of authorities cannot be read: set ca_file")?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match &exporter.identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => builder
+            .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+            .map_err(|_| "otlp: client_key_file is not the key of client_certificate_file")?,
+    };
+    let protocol = if exporter.protocol == Protocol::Grpc { "h2" } else { "http/1.1" };
+    config.alpn_protocols = vec![protocol.into()];
+    Ok(config)
+}
+
+/// For a collector without TLS, which needs none of it.
+fn no_roots() -> ClientConfig {
+    ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+}
+
+/// What an error of the client means. A request that failed on the way may be sent again.
+pub(super) fn later(error: &reqwest::Error) -> Answer {
+    let reason = match reasons::of_source(error) {
+        _ if error.is_timeout() => Reason::Timeout,
+        _ if is_unresolved(error) => Reason::Dns,
+        Some(reason) => reason,
+        None if error.is_connect() => Reason::Unreachable,
+        // The connection ended before the answer.
+        None => Reason::ConnectionReset,
+    };
+    Answer::Later { after: None, failure: Failure::of(reason) }
+}
+
+fn is_unresolved(error: &reqwest::Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if cause.is::<Unresolved>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// Looks names up as the checks do, so that a name without address is told apart.
+struct Names;
+
+#[derive(Debug)]
+struct Unresolved(io::Error);
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Unresolved {}
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = lookup_host((name.as_str(), 0)).await.map(Iterator::collect::<Vec<_>>);
+            let addresses: Addrs = Box::new(found.map_err(Unresolved)?.into_iter());
+            Ok(addresses)
+        })
+    }
+}
