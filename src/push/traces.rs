@@ -11,8 +11,8 @@ mod send;
 
 use std::fmt;
 
-use opentelemetry::trace::TracerProvider;
 use opentelemetry::InstrumentationScope;
+use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;

@@ -49,7 +49,8 @@ pub(super) fn queue(limits: &Spans, store: &Store) -> (Queue, Waiting) {
     let (full, failed, rejected) = (dropped("queue_full"), dropped("export_failed"), dropped("rejected"));
     let (exported, last_success) = (store.counter(&EXPORTED, &[]), store.gauge(&LAST_SUCCESS, &[]));
     let (batch_size, delay) = (limits.batch_size.max(1), limits.delay);
-    let waiting = Waiting { spans, batch_size, delay, exported, failed, rejected, last_success, failing: false };
+    let waiting =
+        Waiting { spans, batch_size, delay, exported, failed, rejected, last_success, failing: false };
     (Queue { spans: sender, full }, waiting)
 }
 
@@ -148,7 +149,11 @@ impl Waiting {
                 self.failed.add(spans);
                 if !mem::replace(&mut self.failing, true) {
                     let reason = failure.reason.as_str();
-                    warn!(reason, error = failure.said, "traces are not taken: those that end meanwhile are lost");
+                    warn!(
+                        reason,
+                        error = failure.said,
+                        "traces are not taken: those that end meanwhile are lost"
+                    );
                 }
             }
         }
