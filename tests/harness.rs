@@ -10,6 +10,8 @@ pub(crate) mod http;
 pub(crate) mod inside;
 pub(crate) mod node_exporter;
 pub(crate) mod openmetrics;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 pub(crate) mod ports;
 pub(crate) mod postgres;
 pub(crate) mod process;

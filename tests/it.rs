@@ -37,6 +37,9 @@ mod openmetrics;
 mod otlp;
 #[path = "it/peer_numbers.rs"]
 mod peer_numbers;
+#[cfg(feature = "otlp")]
+#[path = "it/push.rs"]
+mod push;
 #[path = "it/sources.rs"]
 mod sources;
 #[path = "it/stores.rs"]

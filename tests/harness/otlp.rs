@@ -1,0 +1,203 @@
+//! A collector in the test process: takes OTLP metrics over HTTP and gRPC, keeps what it took as decoded protobuf, and
+//! behaves as badly as the test's script says.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::ExportMetricsServiceRequest,
+    metrics::v1::{Metric, metric::Data, number_data_point::Value},
+};
+use parking_lot::Mutex;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+#[path = "otlp/grpc.rs"]
+mod grpc;
+#[path = "otlp/http.rs"]
+mod http;
+#[path = "otlp/tls.rs"]
+pub(crate) mod tls;
+
+/// What the collector does with one request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// Takes it.
+    Take,
+    /// Takes it, but for so many points.
+    TakePartly(i64),
+    /// Answers with this status and `Retry-After`; over gRPC with this code and `RetryInfo` in seconds.
+    Refuse(u16, Option<&'static str>),
+    /// As a gRPC server whose limit is lower: `RESOURCE_EXHAUSTED` with these words.
+    TooLarge(&'static str),
+    /// Reads it and never answers.
+    Hang,
+    /// Closes the connection in the middle of the request.
+    CutRequest,
+    /// Takes it and closes the connection without an answer.
+    LoseAnswer,
+    /// Takes it and closes the connection in the middle of a good answer.
+    CutAnswer,
+}
+
+/// A request that was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) request: ExportMetricsServiceRequest,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The path of the URL, or the method of gRPC.
+    pub(crate) path: String,
+}
+
+impl Taken {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The metrics of all resources and scopes.
+    pub(crate) fn metrics(&self) -> impl Iterator<Item = &Metric> {
+        let scopes = self.request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
+        scopes.flat_map(|scope| &scope.metrics)
+    }
+
+    /// When its points were measured, in nanoseconds since 1970: one time for all of them.
+    #[track_caller]
+    pub(crate) fn time(&self) -> u64 {
+        let times: std::collections::BTreeSet<u64> = self.metrics().flat_map(times).collect();
+        assert_eq!(times.len(), 1, "a batch is of one moment: {times:?}");
+        times.into_iter().next().unwrap()
+    }
+
+    /// How many points are in it.
+    pub(crate) fn points(&self) -> usize {
+        self.metrics().map(|metric| times(metric).len()).sum()
+    }
+
+    /// The value of the only point of a gauge or sum.
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        let metric = self.metrics().find(|metric| metric.name == name)?;
+        let points = match metric.data.as_ref()? {
+            Data::Gauge(gauge) => &gauge.data_points,
+            Data::Sum(sum) => &sum.data_points,
+            _ => return None,
+        };
+        match points.first()?.value? {
+            Value::AsDouble(value) => Some(value),
+            #[expect(clippy::cast_precision_loss, reason = "small in tests")]
+            Value::AsInt(value) => Some(value as f64),
+        }
+    }
+}
+
+/// The time of every point.
+pub(crate) fn times(metric: &Metric) -> Vec<u64> {
+    match metric.data.as_ref() {
+        Some(Data::Gauge(gauge)) => gauge.data_points.iter().map(|point| point.time_unix_nano).collect(),
+        Some(Data::Sum(sum)) => sum.data_points.iter().map(|point| point.time_unix_nano).collect(),
+        Some(Data::Histogram(histogram)) => {
+            histogram.data_points.iter().map(|point| point.time_unix_nano).collect()
+        }
+        other => panic!("{}: {other:?}", metric.name),
+    }
+}
+
+/// What both protocols work on.
+#[derive(Debug, Default)]
+struct State {
+    script: Mutex<VecDeque<Step>>,
+    otherwise: Mutex<Option<Step>>,
+    taken: Mutex<Vec<Taken>>,
+    requests: AtomicUsize,
+    answers_lost: AtomicUsize,
+}
+
+impl State {
+    /// What to do with the next request.
+    fn next(&self) -> Step {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let scripted = self.script.lock().pop_front();
+        scripted.or_else(|| self.otherwise.lock().clone()).unwrap_or(Step::Take)
+    }
+
+    fn take(&self, taken: Taken) {
+        self.taken.lock().push(taken);
+    }
+}
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http,
+    Grpc,
+}
+
+/// A running collector; ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    pub(crate) addr: SocketAddr,
+    state: Arc<State>,
+    _runtime: Runtime,
+}
+
+impl Collector {
+    /// Starts one on a port of its own choice.
+    #[track_caller]
+    pub(crate) fn start(protocol: Protocol) -> Self {
+        Self::start_at(protocol, 0)
+    }
+
+    /// Starts one on this port.
+    #[track_caller]
+    #[expect(clippy::disallowed_methods, reason = "tests have no supervisor")]
+    pub(crate) fn start_at(protocol: Protocol, port: u16) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", port))).unwrap();
+        let (addr, state) = (listener.local_addr().unwrap(), Arc::<State>::default());
+        match protocol {
+            Protocol::Http => drop(runtime.spawn(http::serve(listener, Arc::clone(&state)))),
+            Protocol::Grpc => drop(runtime.spawn(grpc::serve(listener, Arc::clone(&state)))),
+        }
+        Self { addr, state, _runtime: runtime }
+    }
+
+    /// What the next requests get, one step each.
+    pub(crate) fn script(&self, steps: impl IntoIterator<Item = Step>) {
+        self.state.script.lock().extend(steps);
+    }
+
+    /// What every request gets that no step is left for; at first it is taken.
+    pub(crate) fn otherwise(&self, step: Step) {
+        *self.state.otherwise.lock() = Some(step);
+    }
+
+    /// How many steps are left.
+    pub(crate) fn steps_left(&self) -> usize {
+        self.state.script.lock().len()
+    }
+
+    /// Everything that was taken so far, in the order of arrival.
+    pub(crate) fn taken(&self) -> Vec<Taken> {
+        self.state.taken.lock().clone()
+    }
+
+    /// How many requests came, whatever became of them.
+    pub(crate) fn requests(&self) -> usize {
+        self.state.requests.load(Ordering::Relaxed)
+    }
+
+    /// How many requests were taken whose answer got lost.
+    pub(crate) fn answers_lost(&self) -> usize {
+        self.state.answers_lost.load(Ordering::Relaxed)
+    }
+}
+
+/// How long tests wait for what is pushed.
+pub(crate) const ARRIVES: Duration = Duration::from_secs(60);

@@ -1,0 +1,173 @@
+//! What a real agent pushes to a real collector, and what it does while there is none.
+
+use std::collections::BTreeSet;
+
+use rustix::process::Signal;
+
+use crate::harness::{
+    agent::{Agent, Launch},
+    eventually::eventually,
+    otlp::{ARRIVES, Collector, Protocol, Step, Taken, tls},
+    ports,
+    scratch::Scratch,
+    user::User,
+};
+
+#[path = "push/outage.rs"]
+mod outage;
+#[path = "push/refusals.rs"]
+mod refusals;
+
+/// A launch that pushes to `endpoint` ten times a second and checks nothing else.
+fn pushing(endpoint: &str, more: &str) -> Launch {
+    Launch::new(&format!(
+        "checks: {{}}\notlp:\n  endpoint: {endpoint}\n  metrics: {{ interval: 100ms }}\n{more}"
+    ))
+}
+
+fn url(collector: &Collector, protocol: Protocol) -> String {
+    match protocol {
+        Protocol::Http => format!("http://{}", collector.addr),
+        Protocol::Grpc => {
+            format!("{{ADDR}}\n  protocol: grpc").replace("{ADDR}", &format!("http://{}", collector.addr))
+        }
+    }
+}
+
+/// A number of the push.
+fn own(agent: &Agent, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let labels: Vec<_> = [("signal", "metrics")].into_iter().chain(labels.iter().copied()).collect();
+    agent.scrape().value(&format!("vitalsign_otlp_{name}"), &labels).unwrap_or(f64::NAN)
+}
+
+fn said(agent: &Agent, what: &str) -> usize {
+    agent.log().lines().filter(|line| line.contains(what)).count()
+}
+
+#[track_caller]
+fn batches(collector: &Collector, at_least: usize) -> Vec<Taken> {
+    eventually("batches", ARRIVES, || {
+        let taken = collector.taken();
+        if taken.len() >= at_least { Ok(taken) } else { Err(format!("{} batches", taken.len())) }
+    })
+}
+
+#[test]
+fn needs_no_more_than_one_variable() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let collector = Collector::start(protocol);
+        let mut launch = Launch::without_config()
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{}", collector.addr))
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "x-token=se%20cret")
+            .env("OTEL_SERVICE_NAME", "orders");
+        if protocol == Protocol::Grpc {
+            launch = launch.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+        }
+        let agent = launch.start();
+        let first = batches(&collector, 1).remove(0);
+        assert_eq!(first.path, if protocol == Protocol::Http { "/v1/metrics" } else { "Export" });
+        assert_eq!(first.header("x-token"), Some("se cret"));
+        assert!(first.header("user-agent").is_some_and(|agent| agent.starts_with("vitalsign/")), "{first:?}");
+        assert_eq!(first.value("vitalsign.build_info"), Some(1.0));
+        let attributes = &first.request.resource_metrics[0].resource.as_ref().unwrap().attributes;
+        assert!(attributes.iter().any(|attribute| attribute.key == "service.name"), "{attributes:?}");
+        eventually("the success to show", ARRIVES, || {
+            own(&agent, "points_total", &[("outcome", "sent")]) > 0.0
+        });
+        assert!(own(&agent, "last_success_timestamp_seconds", &[]) > 1e9);
+        let line = agent.health()["details"]["otlp"].as_str().unwrap().to_owned();
+        assert!(line.starts_with("sending, "), "{line}");
+        for path in ["/health/live", "/health/ready"] {
+            assert!(!agent.get(path).text().contains("otlp"), "{path}");
+        }
+    }
+}
+
+#[test]
+fn what_is_scraped_is_what_is_pushed() {
+    let collector = Collector::start(Protocol::Http);
+    let agent = pushing(&url(&collector, Protocol::Http), "").start();
+    let names = |taken: &[Taken]| -> BTreeSet<String> {
+        taken.iter().flat_map(|taken| taken.metrics().map(|metric| metric.name.clone())).collect()
+    };
+    let scraped = agent.scrape();
+    let families = scraped.families();
+    let expected: BTreeSet<String> = vitalsign::agent::definitions()
+        .into_iter()
+        .filter(|definition| families.contains_key(&vitalsign::metrics::prometheus_name(definition)))
+        .map(|definition| definition.name.to_owned())
+        .collect();
+    assert!(expected.len() > 50, "{expected:?}");
+    eventually("every metric", ARRIVES, || {
+        let names = names(&collector.taken());
+        let missing: Vec<_> = expected.difference(&names).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?} missing")) }
+    });
+}
+
+#[test]
+fn speaks_tls_and_shows_its_certificate() {
+    for (protocol, alpn) in [(Protocol::Http, "http/1.1"), (Protocol::Grpc, "h2")] {
+        let collector = Collector::start(protocol);
+        let front = tls::front(collector.addr, alpn);
+        let launch = || {
+            let word = if protocol == Protocol::Http { "http/protobuf" } else { "grpc" };
+            Launch::new("checks: {}")
+                .env(
+                    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+                    &format!("https://localhost:{}/v1/metrics", front.addr.port()),
+                )
+                .env("OTEL_EXPORTER_OTLP_PROTOCOL", word)
+                .env("OTEL_METRIC_EXPORT_INTERVAL", "100")
+        };
+        let path = |path: &std::path::Path| path.display().to_string();
+        let ca = |launch: Launch| launch.env("OTEL_EXPORTER_OTLP_CERTIFICATE", &path(&front.ca));
+        let all = ca(launch())
+            .env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &path(&front.certificate))
+            .env("OTEL_EXPORTER_OTLP_CLIENT_KEY", &path(&front.key));
+        let _agent = all.start();
+        batches(&collector, 2);
+        drop(_agent);
+
+        let stranger = launch().start();
+        eventually("a stranger's failure", ARRIVES, || {
+            own(&stranger, "export_failures_total", &[("error_type", "tls")]) > 0.0
+        });
+        let before = collector.requests();
+        let nameless = ca(launch()).start();
+        eventually("a failure without certificate", ARRIVES, || {
+            own(&nameless, "exports_total", &[]) > 0.0 && said(&nameless, "metrics cannot be sent") == 1
+        });
+        assert_eq!(collector.requests(), before);
+    }
+}
+
+#[test]
+fn the_last_batch_leaves_when_it_stops() {
+    let collector = Collector::start(Protocol::Http);
+    let config = format!(
+        "checks: {{}}\notlp: {{ endpoint: '{}', metrics: {{ interval: 1h }} }}",
+        url(&collector, Protocol::Http)
+    );
+    let agent = Launch::new(&config).start();
+    batches(&collector, 1);
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_exit().code(), Some(0), "{}", agent.log());
+    assert_eq!(collector.taken().len(), 2);
+}
+
+#[test]
+fn starting_and_stopping_wait_for_no_collector() {
+    let port = ports::free();
+    let agent = pushing(&format!("http://127.0.0.1:{port}"), "").start();
+    eventually("a failure", ARRIVES, || {
+        own(&agent, "export_failures_total", &[("error_type", "connection_refused")]) > 0.0
+    });
+    assert_eq!(agent.get("/health/ready").status, 200);
+    let line = agent.health()["details"]["otlp"].as_str().unwrap().to_owned();
+    assert!(line.starts_with("failing since ") && line.contains("connection refused"), "{line}");
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_exit().code(), Some(0), "{}", agent.log());
+    assert_eq!(said(&agent, "metrics cannot be sent"), 1, "{}", agent.log());
+    assert_eq!(said(&agent, "end with this process"), 1, "{}", agent.log());
+}

@@ -1,0 +1,145 @@
+//! Collectors that answer, but not well.
+
+use super::*;
+
+/// Runs an agent against this script, until everything that it made before the end of the script was taken.
+fn through(protocol: Protocol, steps: &[Step], more: &str) -> (Collector, Agent) {
+    let collector = Collector::start(protocol);
+    // Something good in between: failures in a row are waited for longer and longer.
+    collector.script(steps.iter().flat_map(|step| [Step::Take, step.clone()]));
+    let agent = pushing(&url(&collector, protocol), more).start();
+    eventually("the end of the script", ARRIVES * 2, || match collector.steps_left() {
+        0 => Ok(()),
+        left => Err(format!("{left} steps left\n{}", agent.log())),
+    });
+    let after = collector.taken().len();
+    batches(&collector, after + 2);
+    (collector, agent)
+}
+
+/// The times of the batches are in order, and none arrived twice but those whose answer was lost.
+#[track_caller]
+fn in_order(collector: &Collector) {
+    let times: Vec<u64> = collector.taken().iter().map(Taken::time).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let twice = times.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert!(twice <= collector.answers_lost(), "{twice} twice, {} answers lost", collector.answers_lost());
+}
+
+fn failures(agent: &Agent, reason: &str) -> f64 {
+    own(agent, "export_failures_total", &[("error_type", reason)])
+}
+
+#[test]
+fn what_may_be_sent_again_is_sent_again_over_http() {
+    let steps = [
+        Step::Refuse(503, None),
+        Step::Refuse(429, Some("1")),
+        Step::Refuse(502, Some("Sun, 06 Nov 1994 08:49:37 GMT")),
+        Step::Refuse(504, None),
+        Step::CutRequest,
+        Step::LoseAnswer,
+        Step::CutAnswer,
+    ];
+    let (collector, agent) = through(Protocol::Http, &steps, "");
+    in_order(&collector);
+    assert_eq!(collector.answers_lost(), 1);
+    assert_eq!(failures(&agent, "unexpected_status"), 4.0, "{}", agent.log());
+    assert_eq!(failures(&agent, "connection_reset"), 2.0, "{}", agent.log());
+    assert_eq!(own(&agent, "points_total", &[("outcome", "rejected")]), 0.0);
+    assert_eq!(own(&agent, "points_total", &[("outcome", "dropped")]), 0.0);
+    assert_eq!(said(&agent, "metrics cannot be sent"), 6);
+    assert_eq!(said(&agent, "sending metrics works again"), 6);
+    assert!(!agent.log().contains("canary"), "{}", agent.log());
+}
+
+#[test]
+fn what_may_be_sent_again_is_sent_again_over_grpc() {
+    // CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED with a time, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS
+    let codes = [(1, None), (4, None), (8, Some("1")), (10, None), (11, None), (14, Some("1")), (15, None)];
+    let steps = codes.map(|(code, after)| Step::Refuse(code, after));
+    let (collector, agent) = through(Protocol::Grpc, &steps, "");
+    in_order(&collector);
+    assert_eq!(failures(&agent, "unexpected_status") + failures(&agent, "timeout"), 7.0, "{}", agent.log());
+    assert_eq!(own(&agent, "points_total", &[("outcome", "rejected")]), 0.0);
+    assert!(!agent.log().contains("canary"), "{}", agent.log());
+}
+
+#[test]
+fn what_will_never_be_taken_is_dropped_after_one_attempt() {
+    let http = [400, 401, 403, 404, 500, 501, 302].map(|status| Step::Refuse(status, None));
+    // UNKNOWN, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED without a time, INTERNAL, UNAUTHENTICATED
+    let grpc = [2, 3, 5, 7, 8, 13, 16].map(|code| Step::Refuse(code, None));
+    for (protocol, steps) in [(Protocol::Http, http), (Protocol::Grpc, grpc)] {
+        let (collector, agent) = through(protocol, &steps, "");
+        in_order(&collector);
+        let dropped = |reason| own(&agent, "dropped_batches_total", &[("reason", reason)]);
+        assert_eq!(dropped("rejected"), 7.0, "{}", agent.log());
+        assert_eq!(dropped("queue_full") + dropped("expired") + dropped("corrupt"), 0.0);
+        assert!(own(&agent, "points_total", &[("outcome", "rejected")]) > 7.0);
+        assert_eq!(failures(&agent, "auth"), 1.0);
+        assert_eq!(failures(&agent, "denied"), 1.0);
+        assert_eq!(said(&agent, "metrics are refused"), 7);
+    }
+}
+
+#[test]
+fn a_collector_that_hangs_is_given_up_and_asked_again() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let (collector, agent) = through(protocol, &[Step::Hang], "  timeout: 3s");
+        assert_eq!(failures(&agent, "timeout"), 1.0, "{}", agent.log());
+        let times: Vec<u64> = collector.taken().iter().map(Taken::time).collect();
+        assert!(times.is_sorted(), "{times:?}");
+    }
+}
+
+#[test]
+fn what_is_too_large_is_split() {
+    let words = "grpc: received message larger than max (94112 vs. 65536)";
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let steps = [Step::TooLarge(words), Step::TooLarge(words)];
+        let collector = Collector::start(protocol);
+        collector.script(steps);
+        let agent = pushing(&url(&collector, protocol), "").start();
+        let taken = batches(&collector, 5);
+        let first: Vec<&Taken> =
+            taken.iter().filter(|taken| taken.time() == taken_first(&taken_times(&collector))).collect();
+        assert_eq!(first.len(), 3, "half, and two quarters");
+        let mut points = BTreeSet::new();
+        for taken in &first {
+            for metric in taken.metrics() {
+                assert!(
+                    points.insert((metric.name.clone(), format!("{:?}", metric.data))),
+                    "{} twice",
+                    metric.name
+                );
+            }
+        }
+        assert_eq!(own(&agent, "points_total", &[("outcome", "rejected")]), 0.0, "{}", agent.log());
+        in_order_parts(&collector);
+    }
+}
+
+fn taken_times(collector: &Collector) -> Vec<u64> {
+    collector.taken().iter().map(Taken::time).collect()
+}
+
+fn taken_first(times: &[u64]) -> u64 {
+    times[0]
+}
+
+#[track_caller]
+fn in_order_parts(collector: &Collector) {
+    assert!(taken_times(collector).is_sorted());
+}
+
+#[test]
+fn what_is_refused_in_part_is_counted() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let (collector, agent) = through(protocol, &[Step::TakePartly(7)], "");
+        in_order(&collector);
+        assert_eq!(own(&agent, "points_total", &[("outcome", "rejected")]), 7.0);
+        assert_eq!(said(&agent, "the collector refuses some"), 1);
+        assert!(!agent.log().contains("canary"), "{}", agent.log());
+    }
+}
