@@ -23,6 +23,8 @@ use crate::collect::{Collectors, RuntimeMetrics, Sampler};
 use crate::health::{Board, DuplicateName};
 use crate::metrics::{Scope, Store};
 use crate::model::Definition;
+#[cfg(feature = "otlp")]
+use crate::push::traces::Unusable;
 use crate::resource::Resource;
 use crate::runner::{Planned, Runner};
 use crate::supervisor::EndedEarly;
@@ -38,6 +40,9 @@ pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, example, from_environm
 pub use ready::pool;
 pub use ready::{tasks_of_group, tasks_of_runtime};
 
+#[cfg(feature = "otlp")]
+pub use crate::push::traces::Traces;
+
 /// A running agent. Dropped, it ends without order: [`Agent::stop`] is the polite way.
 #[derive(Debug)]
 pub struct Agent {
@@ -47,7 +52,9 @@ pub struct Agent {
     #[cfg(feature = "otlp")]
     push: pushing::Pushing,
     server: Server,
-    /// Goes last.
+    /// Sends what is left of the traces, after all else has stopped.
+    #[cfg(feature = "otlp")]
+    traces: Option<Traces>,
     /// The metrics of the runner's runtime; before it, because they go first.
     _watched: Option<RuntimeMetrics>,
     _runtime: RunnerRuntime,
@@ -103,6 +110,8 @@ pub fn definitions() -> Vec<&'static Definition> {
         telemetry::DEFINITIONS,
         collect::DEFINITIONS,
         about::DEFINITIONS,
+        #[cfg(feature = "otlp")]
+        crate::push::traces::DEFINITIONS,
         collect::tokio_runtime::DEFINITIONS,
         collect::taskgroup::DEFINITIONS,
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -113,6 +122,22 @@ pub fn definitions() -> Vec<&'static Definition> {
     let sources = collect::SOURCES.iter().flat_map(|source| source.definitions());
     let kinds = crate::checks::KINDS.iter().flat_map(|kind| kind.definitions());
     parts.into_iter().flatten().chain(sources).chain(kinds).copied().collect()
+}
+
+/// Begins to send the traces that `plan` asks for, on `runtime`: before the agent starts, because what records them is a
+/// part of the program's subscriber.
+///
+/// # Errors
+/// See [`Traces::start`].
+#[cfg(feature = "otlp")]
+pub fn traces(
+    plan: &Plan,
+    store: &Store,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Option<Traces>, Unusable> {
+    let Some(exporter) = &plan.otlp.traces else { return Ok(None) };
+    let resource = plan.resource.clone().of_service(&plan.service, &plan.version, None);
+    Traces::start(exporter, &plan.otlp.spans, &resource, store, runtime).map(Some)
 }
 
 impl Agent {
@@ -163,6 +188,8 @@ impl Agent {
             #[cfg(feature = "otlp")]
             push,
             server,
+            #[cfg(feature = "otlp")]
+            traces: None,
             _watched: watched,
             _runtime: runtime,
             drain,
@@ -170,6 +197,18 @@ impl Agent {
             resource,
             _target: target,
         })
+    }
+
+    /// Hands `traces` over, which are sent to their end when the agent stops.
+    #[cfg(feature = "otlp")]
+    #[must_use]
+    pub fn with_traces(mut self, traces: Option<Traces>) -> Self {
+        if let Some(traces) = &traces {
+            // Only now is known where we listen, and by that who we are.
+            traces.set_resource(&self.resource);
+        }
+        self.traces = traces;
+        self
     }
 
     /// The addresses that the agent listens on.
@@ -212,7 +251,7 @@ impl Agent {
 
     /// Stops in this order, with one deadline for all of it: `ready` says draining, then (after the drain time, for
     /// those who still send traffic) running checks end, then what they said is pushed, then HTTP, which until then
-    /// answers.
+    /// answers, then traces, which are sent.
     pub async fn stop(self) {
         let deadline = Instant::now() + self.stop_within;
         self.board.drain();
@@ -224,6 +263,10 @@ impl Agent {
         #[cfg(feature = "otlp")]
         self.push.stop(deadline).await;
         self.server.stop(deadline).await;
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = self.traces {
+            traces.stop(deadline).await;
+        }
         info!("stopped");
     }
 }

@@ -47,6 +47,7 @@ mod supervisor;
 pub mod telemetry;
 #[cfg(any(feature = "amqp", feature = "http", feature = "otlp", feature = "redis"))]
 mod tls;
+pub mod trace;
 pub mod web;
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

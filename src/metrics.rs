@@ -1,5 +1,5 @@
 //! The metric store and its ways out: series with atomic values, Prometheus names computed from OpenTelemetry ones,
-//! and the text page.
+//! and the page in Prometheus' text format or OpenMetrics.
 //!
 //! Recording costs a few atomic operations through a handle; rendering reads an immutable snapshot of which series
 //! exist and allocates nothing. Knows nothing of checks, health or HTTP: whoever fills a metric defines it.
@@ -8,6 +8,7 @@ mod bound;
 mod epoch;
 #[cfg(feature = "prometheus-interop")]
 mod foreign;
+mod format;
 mod gzip;
 mod histogram;
 mod labels;
@@ -15,6 +16,7 @@ mod labels;
 mod meter;
 mod names;
 mod observers;
+mod openmetrics;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 mod page;
@@ -32,12 +34,14 @@ use target::TARGET_INFO;
 
 #[cfg(feature = "prometheus-interop")]
 pub use foreign::process_registry;
+pub use format::Format;
 pub use labels::Labels;
 pub use names::{prometheus_label, prometheus_name, violations};
+pub use openmetrics::render_openmetrics;
 pub(crate) use page::Sources;
 pub use page::{Page, Pages, Refresh};
 pub use series::{Counter, Gauge, Histogram};
 pub use snapshot::Snapshot;
 pub use store::{DEFINITIONS, Scope, Store};
 pub use target::{Attribute, AttributeValue};
-pub use text::{CONTENT_TYPE, render};
+pub use text::render;

@@ -10,6 +10,7 @@ mod phase;
 mod policy;
 mod reason;
 mod scrub;
+mod span_ids;
 mod state;
 
 pub use criticality::Criticality;
@@ -20,4 +21,5 @@ pub use phase::Phase;
 pub use policy::{Bound, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, FUNCTION, Limit, Policy, Threshold};
 pub use reason::Reason;
 pub(crate) use scrub::scrub;
+pub use span_ids::{Hex, SpanIds};
 pub use state::State;

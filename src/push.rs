@@ -14,6 +14,7 @@ mod metrics;
 pub mod settings;
 mod spool;
 mod standing;
+pub mod traces;
 mod transport;
 
 use std::fmt;
@@ -32,7 +33,7 @@ use crate::supervisor::{EndedEarly, Tasks};
 use cycle::{Clock, Cycle, Shared};
 use metrics::Metrics;
 use spool::Spool;
-use transport::{Transport, transport};
+use transport::{Signal, Transport, transport};
 
 pub use settings::Settings;
 pub use spool::SpoolError;
@@ -80,7 +81,7 @@ impl Push {
         store: &Store,
         source: Source,
     ) -> Result<Self, PushError> {
-        let transport = transport(&settings.exporter).map_err(PushError::Transport)?;
+        let transport = transport(&settings.exporter, Signal::Metrics).map_err(PushError::Transport)?;
         let push = Self::with(settings, store, source, transport, Arc::new(SystemTime::now))?;
         info!(endpoint = %settings.exporter.endpoint, interval = ?settings.interval, "pushing metrics");
         if settings.temporality != Temporality::Cumulative {

@@ -8,6 +8,7 @@ mod cycle;
 mod execution;
 mod metrics;
 mod schedule;
+mod span;
 
 use std::sync::Arc;
 use std::time::Duration;

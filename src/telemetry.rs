@@ -1,19 +1,24 @@
-//! The log of the process itself: logfmt or JSON lines on standard error, and a counter of them by level.
+//! The log of the process itself: logfmt or JSON lines on standard error, and a counter of them by level. A
+//! line that is written in a span shows its ids.
 //!
 //! Only our own events are let through. What drivers log quotes what they were given, passwords among it, and says
 //! nothing that the reason of a failed run and the debug line of ours do not say.
+
+mod lines;
 
 use std::io;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Context, Identity, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry};
 
 use crate::metrics::{Counter, Store};
 use crate::model::{Definition, Instrument};
+
+use lines::WithIds;
 
 static EVENTS: Definition = Definition {
     name: "vitalsign.log.events",
@@ -35,17 +40,41 @@ pub enum Format {
     Json,
 }
 
-/// Makes this process log to standard error, for a program that has no subscriber of its own.
+/// What listens to the spans of this process.
+pub type Spans = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Makes this process log to standard error, for a program that has no subscriber of its own. With `spans`, what these
+/// listen to is traced; without, no span is ever made.
 ///
 /// # Errors
 /// When the program has one already.
-pub fn init(level: LevelFilter, format: Format, store: &Store) -> Result<(), TryInitError> {
-    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
+pub fn init(
+    level: LevelFilter,
+    format: Format,
+    store: &Store,
+    spans: Option<Spans>,
+) -> Result<(), TryInitError> {
+    subscriber(level, format, store, spans).try_init()
+}
+
+fn subscriber(
+    level: LevelFilter,
+    format: Format,
+    store: &Store,
+    spans: Option<Spans>,
+) -> impl Subscriber + Send + Sync {
+    // Of spans a line shows no more than the ids, which come another way.
+    let ours = filter_fn(move |metadata| {
+        let ours = metadata.target().starts_with(env!("CARGO_CRATE_NAME"));
+        metadata.is_event() && ours && *metadata.level() <= level
+    })
+    .with_max_level_hint(level);
     let lines = match format {
         Format::Logfmt => tracing_logfmt::builder()
             .with_target(false)
             .with_span_name(false)
             .layer()
+            .map_event_format(|inner| WithIds { inner, format })
             .with_writer(io::stderr)
             .boxed(),
         Format::Json => tracing_subscriber::fmt::layer()
@@ -54,13 +83,16 @@ pub fn init(level: LevelFilter, format: Format, store: &Store) -> Result<(), Try
             .with_target(false)
             .with_current_span(false)
             .with_span_list(false)
+            .map_event_format(|inner| WithIds { inner, format })
             .with_writer(io::stderr)
             .boxed(),
     };
+    // A layer that is not there would count as one that wants everything.
+    let spans = spans.unwrap_or_else(|| Identity::new().with_filter(LevelFilter::OFF).boxed());
     tracing_subscriber::registry()
+        .with(spans)
         .with(lines.with_filter(ours.clone()))
         .with(Counting::new(store).with_filter(ours))
-        .try_init()
 }
 
 /// Makes this process say of a panic only where it was: its message may quote whatever the code was working on, a secret
@@ -88,5 +120,20 @@ impl<S: Subscriber> Layer<S> for Counting {
         if let Some((_, counter)) = self.0.iter().find(|(level, _)| level == event.metadata().level()) {
             counter.increment();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace;
+
+    #[test]
+    fn without_a_listener_no_span_is_made_however_much_is_logged() {
+        let quiet = subscriber(LevelFilter::TRACE, Format::Json, &Store::new(), None);
+        tracing::subscriber::with_default(quiet, || {
+            assert!(tracing::info_span!(target: trace::TARGET, "run").is_disabled());
+            assert!(tracing::event_enabled!(tracing::Level::TRACE));
+        });
     }
 }

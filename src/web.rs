@@ -3,6 +3,7 @@
 //! Runs on a thread and runtime of its own, so that a stuck runner cannot silence it; answers come from memory. Knows
 //! the board and the store; starts no check, whatever is asked.
 
+mod accept;
 mod audience;
 mod document;
 mod health;

@@ -14,8 +14,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::time::Instant;
 use tower::ServiceExt;
 use vitalsign::health::Board;
-use vitalsign::metrics::{Pages, Store, render};
-use vitalsign::model::{Definition, Instrument};
+use vitalsign::metrics::{Format, Pages, Snapshot, Store, render, render_openmetrics};
+use vitalsign::model::{Definition, Instrument, SpanIds};
 use vitalsign::web::Faces;
 
 #[global_allocator]
@@ -41,7 +41,8 @@ fn filled(series: usize) -> Store {
     for index in 0..series / 2 {
         let index = index.to_string();
         store.gauge(&VALUE, &[&index]).set(1.0 / 3.0);
-        store.histogram(&TOOK, &[&index]).observe(0.7);
+        let span = SpanIds { trace: [7; 16], span: [7; 8] };
+        store.histogram(&TOOK, &[&index]).observe_in(0.7, Some(span));
     }
     store
 }
@@ -58,7 +59,7 @@ fn allocations(mut work: impl FnMut()) -> usize {
     counts.min().unwrap()
 }
 
-fn of_render(series: usize) -> usize {
+fn of_render(series: usize, render: fn(&Snapshot, &mut Vec<u8>)) -> usize {
     let (store, mut page) = (filled(series), Vec::new());
     render(&store.snapshot(), &mut page);
     allocations(|| {
@@ -67,13 +68,18 @@ fn of_render(series: usize) -> usize {
     })
 }
 
-fn of_page(series: usize) -> usize {
+fn of_observations() -> usize {
+    let took = Store::new().histogram(&TOOK, &["a"]);
+    allocations(|| took.observe_in(0.7, None))
+}
+
+fn of_page(series: usize, format: Format) -> usize {
     let store = filled(series);
     let mut pages = Pages::new(store.clone(), Vec::new());
     allocations(|| {
         // Without it the last page would simply be given again.
         store.touch();
-        assert!(!pages.page(Instant::now(), false).text.is_empty());
+        assert!(!pages.page(Instant::now(), format, false).text.is_empty());
     })
 }
 
@@ -92,8 +98,13 @@ fn of_request(series: usize) -> usize {
 
 #[test]
 fn serving_metrics_allocates_nothing_that_grows_with_them() {
-    assert_eq!(of_render(10_000), 0, "a page into a buffer that is large enough");
-    assert_eq!(of_page(10_000), of_page(100), "a page in a buffer that is used again");
+    assert_eq!(of_render(10_000, render), 0, "a page into a buffer that is large enough");
+    assert_eq!(of_render(10_000, render_openmetrics), 0, "the same with exemplars");
+    assert_eq!(of_observations(), 0, "an observation without a span");
+    for format in Format::ALL {
+        let (few, many) = (of_page(100, format), of_page(10_000, format));
+        assert_eq!(many, few, "a page in a buffer that is used again");
+    }
     let (few, many) = (of_request(100), of_request(10_000));
     assert_eq!(many, few, "a request for the page");
     assert!(few < 200, "{few} allocations for one request");

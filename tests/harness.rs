@@ -9,13 +9,16 @@ pub(crate) mod guard;
 pub(crate) mod http;
 pub(crate) mod inside;
 pub(crate) mod node_exporter;
+pub(crate) mod openmetrics;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 pub(crate) mod ports;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod process_tree;
+pub(crate) mod prometheus;
 pub(crate) mod rabbitmq;
+pub(crate) mod recorder;
 pub(crate) mod redis;
 pub(crate) mod scrape;
 pub(crate) mod scratch;

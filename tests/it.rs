@@ -30,6 +30,8 @@ mod harness_works;
 mod http;
 #[path = "it/lifecycle.rs"]
 mod lifecycle;
+#[path = "it/openmetrics.rs"]
+mod openmetrics;
 #[cfg(feature = "otlp")]
 #[path = "it/otlp.rs"]
 mod otlp;
@@ -44,5 +46,7 @@ mod sources;
 mod stores;
 #[path = "it/tasks.rs"]
 mod tasks;
+#[path = "it/traces.rs"]
+mod traces;
 #[path = "it/traps.rs"]
 mod traps;

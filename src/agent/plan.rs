@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::checks::{self, Kind};
 use crate::collect::{Collectors, Root, SOURCES};
 use crate::config::{
-    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Secret, Setting, Variable, Word,
+    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Setting, Variable, Word,
     read_policy,
 };
 use crate::health::GROUP_LIVE;

@@ -1,7 +1,8 @@
 //! Kind `http`: whether a request gets the answer that it should.
 //!
 //! Costs one look-up, one connection (kept only with `reuse`), one request, and as much of the body as something looks
-//! at. Follows no proxy of the environment. An answer's content never gets into a message.
+//! at. Follows no proxy of the environment. An answer's content never gets into a message. While traces are on, the
+//! request says which span it comes from.
 //!
 //! Phases: `resolve` (not for addresses), `connect`, `tls` (from the first byte of the handshake to an open
 //! connection), `request` (until the head of the answer is there), `transfer` (the body, where it is read). A proxy
@@ -27,6 +28,7 @@ use super::tls::watch;
 use super::{Built, Check, Kind, Probe, Run, Target, net};
 use crate::config::Fields;
 use crate::model::{Definition, Instrument, Name, Outcome, Phase, Reason, Verdict};
+use crate::trace;
 
 static STATUS_CODE: Definition = Definition {
     name: "healthcheck.http.response.status_code",
@@ -103,9 +105,10 @@ impl HttpCheck {
 
     /// Asks and judges; puts the status into `status` as soon as it is known.
     async fn ask(&self, run: &Run, status: &mut u16) -> Result<Outcome, Outcome> {
-        let Some(request) = self.request.try_clone() else {
+        let Some(mut request) = self.request.try_clone() else {
             return Err(Outcome::failed(Reason::Other).because("a request that cannot be repeated"));
         };
+        trace::tell(request.headers_mut());
         if self.reuse {
             run.begin_phase(Phase::Request);
         }

@@ -1,15 +1,19 @@
 //! What a run may know of itself: its time limit, and a clock for its phases.
 //!
 //! Costs one small allocation a run. The runner keeps a handle, so the phases of a run that never ended are known too.
+//! Each phase is a span as well, below the one that the check runs in.
 
 use std::future::Future;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tracing::{Span, info_span};
 
 use crate::model::Phase;
+use crate::trace;
 
 /// One run of a check, as the check sees it.
 #[derive(Clone, Debug)]
@@ -22,7 +26,23 @@ pub struct Run {
 #[derive(Debug, Default)]
 struct Phases {
     ended: [Option<Duration>; Phase::ALL.len()],
-    current: Option<(Phase, Instant)>,
+    current: Option<Current>,
+}
+
+/// The phase that is going on.
+#[derive(Debug)]
+struct Current {
+    phase: Phase,
+    since: Instant,
+    /// Ends when it is dropped, which is never done under the lock: whoever listens to spans runs then.
+    span: Span,
+}
+
+impl Current {
+    fn begin(phase: Phase) -> Self {
+        let span = info_span!(target: trace::TARGET, "phase", otel.name = phase.as_str());
+        Self { phase, since: Instant::now(), span }
+    }
 }
 
 impl Run {
@@ -46,8 +66,7 @@ impl Run {
 
     /// Waits for `work` and notes how long it took as `phase`. A phase that happens twice adds up.
     pub async fn phase<F: Future>(&self, phase: Phase, work: F) -> F::Output {
-        let started = Instant::now();
-        self.phases.lock().current = Some((phase, started));
+        let started = self.begin(phase);
         let output = work.await;
         self.end_phase(phase, started.elapsed());
         output
@@ -57,12 +76,20 @@ impl Run {
     /// about, by calling back when one begins.
     pub fn begin_phase(&self, phase: Phase) {
         self.leave_phase();
-        self.phases.lock().current = Some((phase, Instant::now()));
+        self.begin(phase);
+    }
+
+    fn begin(&self, phase: Phase) -> Instant {
+        let current = Current::begin(phase);
+        let since = current.since;
+        let before = self.phases.lock().current.replace(current);
+        drop(before);
+        since
     }
 
     /// Ends the phase that is going on, if there is one.
     pub fn leave_phase(&self) {
-        let going = self.phases.lock().current;
+        let going = self.phases.lock().current.as_ref().map(|current| (current.phase, current.since));
         if let Some((phase, since)) = going {
             self.end_phase(phase, since.elapsed());
         }
@@ -71,10 +98,19 @@ impl Run {
     /// Notes `took` as the time of `phase`, for phases that someone else timed.
     pub fn end_phase(&self, phase: Phase, took: Duration) {
         let mut phases = self.phases.lock();
-        phases.current = None;
+        let ended = phases.current.take();
         if let Some(slot) = phases.ended.get_mut(phase as usize) {
             *slot = Some(slot.unwrap_or_default() + took);
         }
+        drop(phases);
+        drop(ended);
+    }
+
+    /// Ends the span of the phase that is going on, for a run that hangs in it: it would hold it as long.
+    pub(crate) fn end_spans(&self) {
+        let ended =
+            self.phases.lock().current.as_mut().map(|current| mem::replace(&mut current.span, Span::none()));
+        drop(ended);
     }
 
     /// The phases that ended, in order, with the one still going at its time so far.
@@ -85,16 +121,16 @@ impl Run {
             .zip(phases.ended)
             .filter_map(|(phase, took)| Some((phase, took?)))
             .collect();
-        if let Some((phase, since)) = phases.current {
-            let earlier = phases.ended.get(phase as usize).copied().flatten().unwrap_or_default();
-            all.retain(|(ended, _)| *ended != phase);
-            all.push((phase, earlier + since.elapsed()));
+        if let Some(Current { phase, since, .. }) = &phases.current {
+            let earlier = phases.ended.get(*phase as usize).copied().flatten().unwrap_or_default();
+            all.retain(|(ended, _)| ended != phase);
+            all.push((*phase, earlier + since.elapsed()));
         }
         all
     }
 
     /// The phase that is going on.
     pub(crate) fn current_phase(&self) -> Option<Phase> {
-        self.phases.lock().current.map(|(phase, _)| phase)
+        self.phases.lock().current.as_ref().map(|current| current.phase)
     }
 }

@@ -6,6 +6,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
 use tracing::level_filters::LevelFilter;
 
+#[cfg(feature = "otlp")]
+use crate::agent;
 use crate::agent::{Agent, LogFormat, LogLevel};
 use crate::metrics::Store;
 use crate::telemetry;
@@ -16,20 +18,37 @@ use super::output::complain;
 pub(super) fn run(options: &Options) -> ExitCode {
     let Some((plan, _)) = options.plan() else { return ExitCode::FAILURE };
     let store = Store::new();
-    if let Err(error) = telemetry::init(level(plan.log_level), lines(plan.log_format), &store) {
+    // Signals are waited for apart from everything that may get stuck; beside them only traces are sent.
+    let waiting = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(waiting) => waiting,
+        Err(error) => {
+            complain(&error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    #[cfg(feature = "otlp")]
+    let traces = match agent::traces(&plan, &store, waiting.handle()) {
+        Ok(traces) => traces,
+        Err(error) => {
+            complain(&error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    #[cfg(feature = "otlp")]
+    let spans = traces.as_ref().map(agent::Traces::layer);
+    #[cfg(not(feature = "otlp"))]
+    let spans = None;
+    if let Err(error) = telemetry::init(level(plan.log_level), lines(plan.log_format), &store, spans) {
         complain(&format!("cannot log: {error}"));
         return ExitCode::FAILURE;
     }
     // The names that the client libraries of Prometheus have for a process; an embedding program may have its own.
     #[cfg(feature = "prometheus-interop")]
     store.join_prompt(&crate::metrics::process_registry());
-    // Signals are waited for apart from everything that may get stuck.
-    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = waiting.map_err(|error| error.to_string()).and_then(|waiting| {
-        let agent = Agent::start(plan, &store).map_err(|error| error.to_string())?;
-        waiting.block_on(until_signal(agent))
-    });
-    match ended {
+    let started = Agent::start(plan, &store).map_err(|error| error.to_string());
+    #[cfg(feature = "otlp")]
+    let started = started.map(|agent| agent.with_traces(traces));
+    match started.and_then(|agent| waiting.block_on(until_signal(agent))) {
         Ok(code) => code,
         Err(message) => {
             error!("{message}");

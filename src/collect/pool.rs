@@ -182,12 +182,15 @@ mod tests {
     use sqlx::sqlite::SqlitePoolOptions;
 
     use super::*;
-    use crate::metrics::{Pages, violations};
+    use crate::metrics::{Format, Pages, violations};
 
     /// What a page says that is made at `hour`, so that every page reads anew.
     fn page(store: &Store, hour: &mut Instant) -> String {
         *hour += Duration::from_secs(3600);
-        String::from_utf8(Pages::new(store.clone(), Vec::new()).page(*hour, false).text.to_vec()).unwrap()
+        String::from_utf8(
+            Pages::new(store.clone(), Vec::new()).page(*hour, Format::Text, false).text.to_vec(),
+        )
+        .unwrap()
     }
 
     fn value(store: &Store, hour: &mut Instant, series: &str) -> f64 {

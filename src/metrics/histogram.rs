@@ -4,8 +4,12 @@
 //! that is being recorded while a page is rendered.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
-use super::bound::{Bound, bounds_text};
+use parking_lot::{Mutex, MutexGuard};
+
+use super::bound::Bounds;
+use crate::model::SpanIds;
 
 #[derive(Debug)]
 pub(super) struct Buckets {
@@ -14,7 +18,19 @@ pub(super) struct Buckets {
     counts: Box<[AtomicU64]>,
     sum: AtomicU64,
     /// How the buckets' lines go on after their labels, where the bounds are not those of the family.
-    apart: Option<Box<[Bound]>>,
+    apart: Option<Box<Bounds>>,
+    /// At most one a bucket, in no order. Takes memory only once an observation came with a span.
+    exemplars: Mutex<Vec<Exemplar>>,
+}
+
+/// The last observation in a bucket that belonged to a recorded span.
+#[derive(Clone, Debug)]
+pub(super) struct Exemplar {
+    /// The index of the bucket.
+    pub(super) bucket: usize,
+    pub(super) value: f64,
+    pub(super) at: SystemTime,
+    pub(super) ids: SpanIds,
 }
 
 impl Buckets {
@@ -24,16 +40,17 @@ impl Buckets {
             counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
             sum: AtomicU64::new(0),
             apart: None,
+            exemplars: Mutex::default(),
         }
     }
 
     /// With bounds that are not those of the family.
     pub(super) fn apart(bounds: &'static [f64]) -> Self {
-        Self { apart: Some(bounds_text(bounds).into()), ..Self::new(bounds) }
+        Self { apart: Some(Box::new(Bounds::new(bounds))), ..Self::new(bounds) }
     }
 
     /// `le="…"} ` of each bucket, where `family` has those of other bounds.
-    pub(super) fn texts<'a>(&'a self, family: &'a [Bound]) -> &'a [Bound] {
+    pub(super) fn texts<'a>(&'a self, family: &'a Bounds) -> &'a Bounds {
         self.apart.as_deref().unwrap_or(family)
     }
 
@@ -42,7 +59,8 @@ impl Buckets {
         self.counts.len() + 2
     }
 
-    pub(super) fn observe(&self, value: f64) {
+    /// Takes `value` in; with the ids of a span it is the exemplar of its bucket from now on.
+    pub(super) fn observe(&self, value: f64, ids: Option<SpanIds>) {
         let index = self.bounds.partition_point(|bound| *bound < value);
         if let Some(count) = self.counts.get(index) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -50,6 +68,26 @@ impl Buckets {
         let add = |bits| Some((f64::from_bits(bits) + value).to_bits());
         // The closure always gives a value, so this cannot fail.
         let _ = self.sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        if let Some(ids) = ids {
+            self.remember(Exemplar { bucket: index, value, at: SystemTime::now(), ids });
+        }
+    }
+
+    fn remember(&self, exemplar: Exemplar) {
+        let mut exemplars = self.exemplars.lock();
+        match exemplars.iter_mut().find(|known| known.bucket == exemplar.bucket) {
+            Some(known) => *known = exemplar,
+            // One by one: most histograms fill few of their buckets.
+            None => {
+                exemplars.reserve_exact(1);
+                exemplars.push(exemplar);
+            }
+        }
+    }
+
+    /// The exemplars, at most one for each bucket, in no order.
+    pub(super) fn exemplars(&self) -> MutexGuard<'_, Vec<Exemplar>> {
+        self.exemplars.lock()
     }
 
     #[cfg(feature = "otlp")]
@@ -75,9 +113,23 @@ mod tests {
     fn a_bound_belongs_to_its_own_bucket() {
         let buckets = Buckets::new(&[0.1, 1.0]);
         for value in [0.05, 0.1, 0.5, 1.0, 7.0] {
-            buckets.observe(value);
+            buckets.observe(value, None);
         }
         assert_eq!(buckets.counts().collect::<Vec<_>>(), [2, 2, 1]);
         assert!((buckets.sum() - 8.65).abs() < 1e-9);
+        assert_eq!(buckets.exemplars().capacity(), 0, "nothing is kept where there are no spans");
+    }
+
+    #[test]
+    fn a_bucket_keeps_its_last_exemplar() {
+        let buckets = Buckets::new(&[0.1, 1.0]);
+        let ids = |last| SpanIds { trace: [last; 16], span: [last; 8] };
+        for (value, span) in [(0.5, 1), (7.0, 2), (0.7, 3)] {
+            buckets.observe(value, Some(ids(span)));
+        }
+        buckets.observe(0.9, None);
+        let kept: Vec<_> =
+            buckets.exemplars().iter().map(|each| (each.bucket, each.value, each.ids)).collect();
+        assert_eq!(kept, [(1, 0.7, ids(3)), (2, 7.0, ids(2))]);
     }
 }

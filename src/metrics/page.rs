@@ -10,9 +10,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::format::Format;
 use super::gzip::Gzip;
 use super::store::Store;
-use super::text;
 
 /// How long a page may stand while values change that do not [`Store::touch`], such as those about requests.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -25,6 +25,8 @@ const SPARE_BYTES: usize = 32 * 1024 * 1024;
 /// A rendered page.
 #[derive(Clone, Debug)]
 pub struct Page {
+    /// How the text is written.
+    pub format: Format,
     /// The text.
     pub text: Bytes,
     /// The same as one gzip member, once somebody asked for it.
@@ -81,7 +83,8 @@ impl Sources {
 /// Makes pages of a store.
 pub struct Pages {
     sources: Arc<Sources>,
-    current: Option<Page>,
+    /// The last page of each format.
+    current: [Option<Page>; Format::ALL.len()],
     buffers: Arc<Buffers>,
     /// Once somebody asked for a compressed page.
     gzip: Option<Gzip>,
@@ -93,7 +96,7 @@ impl Pages {
     pub fn new(store: Store, refresh: Vec<Refresh>) -> Self {
         Self {
             sources: Arc::new(Sources { store, refresh }),
-            current: None,
+            current: Default::default(),
             buffers: Arc::default(),
             gzip: None,
         }
@@ -104,25 +107,25 @@ impl Pages {
         Arc::clone(&self.sources)
     }
 
-    /// Whether the last page still stands at `now`, because nothing changed.
-    pub(crate) fn stands(&self, now: Instant) -> bool {
+    /// Whether the last page in `format` still stands at `now`, because nothing changed.
+    pub(crate) fn stands(&self, now: Instant, format: Format) -> bool {
         let newest = |page: &Page| page.is_newest(&self.sources.store) && page.is_young(now);
-        self.current.as_ref().is_some_and(newest)
+        self.current.get(format as usize).and_then(Option::as_ref).is_some_and(newest)
     }
 
     /// The page as of `now`, with its compressed form if `compressed`. The last one again where nothing changed.
-    pub fn page(&mut self, now: Instant, compressed: bool) -> Page {
-        let fresh = (!self.stands(now)).then(|| self.sources.refresh(now));
-        self.make(fresh, compressed)
+    pub fn page(&mut self, now: Instant, format: Format, compressed: bool) -> Page {
+        let fresh = (!self.stands(now, format)).then(|| self.sources.refresh(now));
+        self.make(fresh, format, compressed)
     }
 
     /// The page of values that are `fresh`, or the last one again.
-    pub(crate) fn make(&mut self, fresh: Option<Fresh>, compressed: bool) -> Page {
-        let last = self.current.take();
+    pub(crate) fn make(&mut self, fresh: Option<Fresh>, format: Format, compressed: bool) -> Page {
+        let last = self.current.get_mut(format as usize).and_then(Option::take);
         let page = match (fresh, last) {
             (None, Some(page)) => page,
-            (Some(fresh), _) => self.render(fresh),
-            (None, None) => self.render(self.sources.refresh(Instant::now())),
+            (Some(fresh), _) => self.render(fresh, format),
+            (None, None) => self.render(self.sources.refresh(Instant::now()), format),
         };
         let page = match (&page.gzip, compressed) {
             (None, true) => {
@@ -132,17 +135,22 @@ impl Pages {
             }
             _ => page,
         };
-        self.current.insert(page).clone()
+        if let Some(place) = self.current.get_mut(format as usize) {
+            *place = Some(page.clone());
+        }
+        page
     }
 
-    fn render(&self, fresh: Fresh) -> Page {
+    fn render(&self, fresh: Fresh, format: Format) -> Page {
         let Fresh { generation, at, expires } = fresh;
         let mut text = self.buffers.take();
         let snapshot = self.sources.store.snapshot();
-        text::render(&snapshot, &mut text);
+        format.write_families(&snapshot, &mut text);
         #[cfg(feature = "prometheus-interop")]
-        self.sources.store.foreign().render(&snapshot, &mut text);
+        self.sources.store.foreign().render(&snapshot, format, &mut text);
+        format.end(&mut text);
         Page {
+            format,
             text: self.buffers.lend(text),
             gzip: None,
             generation,
@@ -212,29 +220,44 @@ mod tests {
         let expiry = Duration::from_millis(300);
         let mut pages = Pages::new(store.clone(), vec![Box::new(move |now| Some(now + expiry))]);
         let now = Instant::now();
-        let first = pages.page(now, false);
+        let first = pages.page(now, Format::Text, false);
         value.set(2.0);
-        let again = pages.page(now, true);
+        let again = pages.page(now, Format::Text, true);
         assert_eq!(first.text, again.text, "nobody said that values changed");
         let mut unpacked = String::new();
         flate2::read::GzDecoder::new(&*again.gzip.unwrap()).read_to_string(&mut unpacked).unwrap();
         assert_eq!(unpacked.as_bytes(), &*first.text);
         let shows = |page: Page, line: &str| String::from_utf8_lossy(&page.text).contains(line);
-        assert!(shows(pages.page(now + expiry, false), "\nvalue 2\n"), "the page had expired");
+        assert!(shows(pages.page(now + expiry, Format::Text, false), "\nvalue 2\n"), "the page had expired");
         value.set(3.0);
         store.touch();
-        assert!(shows(pages.page(now + expiry, false), "\nvalue 3\n"), "values had changed");
+        assert!(shows(pages.page(now + expiry, Format::Text, false), "\nvalue 3\n"), "values had changed");
+    }
+
+    #[test]
+    fn each_format_has_its_own_page() {
+        let store = Store::new();
+        store.gauge(&VALUE, &[]).set(1.0);
+        let mut pages = Pages::new(store, Vec::new());
+        let now = Instant::now();
+        let text = pages.page(now, Format::Text, false);
+        let open = pages.page(now, Format::OpenMetrics, false);
+        assert!(open.text.ends_with(b"# EOF\n") && !text.text.ends_with(b"# EOF\n"));
+        for (page, format) in [(text, Format::Text), (open, Format::OpenMetrics)] {
+            let again = pages.page(now, format, false);
+            assert_eq!(again.text.as_ptr(), page.text.as_ptr(), "nothing changed, so nothing was made");
+        }
     }
 
     #[test]
     fn buffers_come_back() {
         let store = Store::new();
         let mut pages = Pages::new(store.clone(), Vec::new());
-        let first = pages.page(Instant::now(), false).text.as_ptr();
+        let first = pages.page(Instant::now(), Format::Text, false).text.as_ptr();
         store.touch();
-        let second = pages.page(Instant::now(), false).text.as_ptr();
+        let second = pages.page(Instant::now(), Format::Text, false).text.as_ptr();
         assert_ne!(first, second, "the first page was still held");
         store.touch();
-        assert_eq!(pages.page(Instant::now(), false).text.as_ptr(), first);
+        assert_eq!(pages.page(Instant::now(), Format::Text, false).text.as_ptr(), first);
     }
 }

@@ -5,23 +5,56 @@
 
 use crate::model::Instrument;
 
+use super::bound::{Bound, Bounds};
+use super::histogram::Buckets;
 use super::series::{Number, Value};
-use super::snapshot::{Family, Snapshot};
+use super::snapshot::{Family, Shape, Snapshot};
 
 /// The content type of the page.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// How many series are fetched from memory at once: the waits for them then overlap.
 const AHEAD: usize = 32;
 
+/// What the formats do not share. Chosen when compiling, so that one costs nothing for the other.
+pub(super) trait Form {
+    /// The lines before a family's first one.
+    fn header(shape: &Shape) -> &[u8];
+
+    /// How the buckets' lines go on after their labels.
+    fn bounds(bounds: &Bounds) -> &[Bound];
+
+    /// Adds to the line of one bucket, which has ended.
+    fn end_bucket(buckets: &Buckets, index: usize, out: &mut Vec<u8>);
+}
+
+struct Text;
+
+impl Form for Text {
+    fn header(shape: &Shape) -> &[u8] {
+        &shape.header
+    }
+
+    fn bounds(bounds: &Bounds) -> &[Bound] {
+        &bounds.text
+    }
+
+    fn end_bucket(_buckets: &Buckets, _index: usize, _out: &mut Vec<u8>) {}
+}
+
 /// Writes the page of `snapshot` at the end of `out`.
 pub fn render(snapshot: &Snapshot, out: &mut Vec<u8>) {
+    write::<Text>(snapshot, out);
+}
+
+/// Writes all families.
+pub(super) fn write<F: Form>(snapshot: &Snapshot, out: &mut Vec<u8>) {
     for family in &snapshot.families {
         let start = out.len();
-        out.extend_from_slice(&family.shape.header);
+        out.extend_from_slice(F::header(&family.shape));
         let body = out.len();
         match family.shape.definition.instrument {
-            Instrument::Histogram(_) => write_histograms(family, out),
+            Instrument::Histogram(_) => write_histograms::<F>(family, out),
             _ => write_numbers(family, out),
         }
         if out.len() == body {
@@ -53,7 +86,7 @@ fn write_numbers(family: &Family, out: &mut Vec<u8>) {
     }
 }
 
-fn write_histograms(family: &Family, out: &mut Vec<u8>) {
+fn write_histograms<F: Form>(family: &Family, out: &mut Vec<u8>) {
     let shape = &*family.shape;
     for (series, labels) in family.series.iter().zip(family.texts()) {
         let Value::Histogram(buckets) = &series.value else { continue };
@@ -66,7 +99,7 @@ fn write_histograms(family: &Family, out: &mut Vec<u8>) {
         }
         let beginning = start..out.len();
         let mut count = 0;
-        let bounds = buckets.texts(&shape.bounds);
+        let bounds = F::bounds(buckets.texts(&shape.bounds));
         for (index, (bound, in_bucket)) in bounds.iter().zip(buckets.counts()).enumerate() {
             if index > 0 {
                 out.extend_from_within(beginning.clone());
@@ -74,6 +107,7 @@ fn write_histograms(family: &Family, out: &mut Vec<u8>) {
             count += in_bucket;
             bound.write(out);
             write_integer(count, out);
+            F::end_bucket(buckets, index, out);
         }
         shape.sum.write(labels, out);
         write_float(buckets.sum(), out);
@@ -100,7 +134,7 @@ const fn digit(value: u64) -> u8 {
 }
 
 /// Writes `value` and ends the line.
-fn write_float(value: f64, out: &mut Vec<u8>) {
+pub(super) fn write_float(value: f64, out: &mut Vec<u8>) {
     /// Up to here every whole number has its own float, so it can be written as one.
     const WHOLE: u64 = 9_007_199_254_740_992;
     #[expect(clippy::cast_possible_truncation, reason = "what does not fit does not come back the same")]

@@ -6,6 +6,7 @@
 
 mod endpoint;
 mod exporter;
+mod spans;
 mod variables;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::config::{Fields, Quantity, Word};
 use crate::metrics::otlp::{BATCH_LIMIT, Temporality};
 
 pub use exporter::{Compression, Exporter, Identity, Protocol};
+pub use spans::{Sampling, Spans};
 pub(crate) use variables::VARIABLES;
 
 use endpoint::Signal;
@@ -40,6 +42,8 @@ pub struct Settings {
     pub metrics: Option<Metrics>,
     /// Traces, where they are pushed.
     pub traces: Option<Exporter>,
+    /// Which spans are recorded where traces are pushed, and how many wait.
+    pub spans: Spans,
     /// Logs, where they are pushed: only where that is asked for.
     pub logs: Option<Exporter>,
 }
@@ -123,22 +127,22 @@ fn read(fields: &mut Fields<'_>) -> Settings {
         let batch_size = usize::try_from(batch_size).unwrap_or(usize::MAX);
         Some(Metrics { exporter, interval, temporality, batch_size, spool })
     });
-    let mut other = |name, doc, signal, default: bool| {
-        fields.section(name, doc, |fields| {
-            let (exporter, wanted) = read_signal(fields, &general, signal);
-            exporter.filter(|_| on && wanted.unwrap_or(default))
-        })
-    };
-    let traces = other("traces", "traces, and what differs for them", Signal::Traces, true);
-    let logs =
-        other("logs", "logs, and what differs for them; they leave only when enabled", Signal::Logs, false);
+    let (traces, spans) = fields.section("traces", "traces, and what differs for them", |fields| {
+        let (exporter, wanted) = read_signal(fields, &general, Signal::Traces);
+        (exporter.filter(|_| on && wanted.unwrap_or(true)), Spans::read(fields))
+    });
+    let doc = "logs, and what differs for them; they leave only when enabled";
+    let logs = fields.section("logs", doc, |fields| {
+        let (exporter, wanted) = read_signal(fields, &general, Signal::Logs);
+        exporter.filter(|_| on && wanted.unwrap_or(false))
+    });
     if let Some(message) = general.wrong_endpoint.take() {
         fields.problem("endpoint", message);
     } else if enabled == Some(true) && metrics.is_none() && traces.is_none() && logs.is_none() {
         let help = "add `endpoint: http://collector:4318`, or set OTEL_EXPORTER_OTLP_ENDPOINT".to_owned();
         fields.problem_with_help("enabled", "there is no endpoint to push to", Some(help));
     }
-    Settings { metrics, traces, logs }
+    Settings { metrics, traces, spans, logs }
 }
 
 /// One signal, where it has an endpoint, and whether it was said to leave.

@@ -30,7 +30,7 @@ pub(super) trait Transport: Send + Sync {
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It was taken, but for so many points.
+    /// It was taken, but for so many points or spans.
     Taken { refused: u64 },
     /// It may be taken later, not sooner than after this time.
     Later { after: Option<Duration>, failure: Failure },
@@ -52,16 +52,28 @@ impl Failure {
     fn of(reason: Reason) -> Self {
         Self { reason, said: reason.sentence().to_owned() }
     }
+
+    /// The collector takes nothing of that size.
+    pub(super) fn too_large() -> Self {
+        Self { reason: Reason::UnexpectedStatus, said: "larger than what the collector takes".to_owned() }
+    }
 }
 
-/// The transport that `exporter` asks for, for metrics. Connects nowhere yet.
+/// What is sent, where a transport has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    Metrics,
+    Traces,
+}
+
+/// The transport that `exporter` asks for, for `signal`. Connects nowhere yet.
 ///
 /// # Errors
 /// Where TLS cannot be had as asked for.
-pub(super) fn transport(exporter: &Exporter) -> Result<Box<dyn Transport>, String> {
+pub(super) fn transport(exporter: &Exporter, signal: Signal) -> Result<Box<dyn Transport>, String> {
     let client = client::client(exporter)?;
     Ok(match exporter.protocol {
         Protocol::HttpProtobuf => Box::new(http::Http::new(client, exporter)),
-        Protocol::Grpc => Box::new(grpc::Grpc::new(client, exporter)),
+        Protocol::Grpc => Box::new(grpc::Grpc::new(client, exporter, signal)),
     })
 }

@@ -6,20 +6,22 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{Span, debug, info};
 
-use crate::checks::Probe;
+use crate::checks::{Probe, Target};
 use crate::health::Tracker;
 use crate::metrics::{Histogram, Store};
 use crate::model::{Detail, Outcome, Policy, Reason, Verdict, scrub};
+use crate::trace;
 
 use super::breaker::{self, Breaker};
 use super::execution::{self, Ended};
 use super::metrics::RunMetrics;
 use super::schedule::Schedule;
-use super::{Limits, Planned};
+use super::{Limits, Planned, span};
 
 pub(super) struct Cycle {
+    target: Target,
     policy: Policy,
     probe: Probe,
     secrets: Arc<[String]>,
@@ -42,11 +44,12 @@ impl Cycle {
         delay: Histogram,
         limits: Limits,
     ) -> Self {
-        let Planned { name, kind, policy, probe, reasons, secrets, target: _, local: _ } = planned;
+        let Planned { name, kind, policy, probe, reasons, secrets, target, local: _ } = planned;
         Self {
             breaker: Breaker::new(policy.breaker, policy.fail_after, policy.interval),
             schedule: Schedule::new(policy.interval, fastrand::Rng::new()),
             metrics: RunMetrics::new(store, &name, kind, reasons),
+            target,
             policy,
             probe,
             secrets,
@@ -99,9 +102,19 @@ impl Cycle {
         let permit = self.limits.active.acquire().await;
         self.delay.observe(planned.elapsed().as_secs_f64());
         self.metrics.active.set(1.0);
-        let Ended { mut outcome, took, phases, stuck } =
-            execution::execute(&self.probe, self.policy.timeout, &self.limits.blocking).await;
+        let span = span::begin(self.tracker.entry(), &self.target);
+        let ended = execution::execute(&self.probe, self.policy.timeout, &self.limits.blocking, &span).await;
         drop(permit);
+        span.in_scope(|| self.take_in(ended, &span));
+        if self.stuck.is_some() {
+            // The run holds its span for as long as it hangs.
+            trace::end(&span);
+        }
+    }
+
+    /// Takes in how a run ended. In its span, so that log lines and exemplars show it.
+    fn take_in(&mut self, ended: Ended, span: &Span) {
+        let Ended { mut outcome, took, phases, stuck } = ended;
         self.metrics.active.set_bool(stuck.is_some());
         self.stuck = stuck;
 
@@ -116,6 +129,7 @@ impl Cycle {
         self.metrics.show_numbers(&outcome.numbers);
         let failed = self.tracker.record(outcome, took, phases);
         self.metrics.record(took, failed);
+        span::note(span, failed);
         let before = self.breaker.state();
         let chance = self.schedule.chance();
         self.breaker.record(down, Instant::now(), chance);

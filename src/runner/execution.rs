@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{Instrument, Span};
 
 use crate::checks::{Asking, Probe, Run};
 use crate::model::{Outcome, Phase, Reason};
@@ -27,25 +28,25 @@ pub(super) struct Ended {
     pub(super) stuck: Option<JoinHandle<Outcome>>,
 }
 
-/// Runs `probe` once.
-pub(super) async fn execute(probe: &Probe, limit: Duration, blocking: &Arc<Semaphore>) -> Ended {
+/// Runs `probe` once, in `span`.
+pub(super) async fn execute(probe: &Probe, limit: Duration, blocking: &Arc<Semaphore>, span: &Span) -> Ended {
     let started = Instant::now();
     let run = Run::new(limit);
     let mut handle = match &probe.0 {
         Asking::Async(check) => {
             let (check, run) = (Arc::clone(check), run.clone());
-            supervisor::task(async move { check.start(&run).await })
+            supervisor::task(async move { check.start(&run).await }.instrument(span.clone()))
         }
         Asking::Blocking(check) => {
             let Ok(Ok(slot)) = timeout_at(run.deadline(), Arc::clone(blocking).acquire_owned()).await else {
                 let outcome = Outcome::failed(Reason::Timeout).message("no thread was free to run the check");
                 return Ended { outcome, took: limit, phases: Vec::new(), stuck: None };
             };
-            let (check, run) = (Arc::clone(check), run.clone());
+            let (check, run, span) = (Arc::clone(check), run.clone(), span.clone());
             supervisor::blocking(move || {
                 // The slot is held until the code is really done, however long that takes.
                 let _slot = slot;
-                check.run(&run)
+                span.in_scope(|| check.run(&run))
             })
         }
     };
@@ -58,7 +59,9 @@ pub(super) async fn execute(probe: &Probe, limit: Duration, blocking: &Arc<Semap
         Ok(Err(error)) => (broken(&error), None),
         Err(_) => (timed_out(&run), end(handle).await),
     };
-    Ended { outcome, took: elapsed.min(limit), phases: run.phases(), stuck }
+    let phases = run.phases();
+    run.end_spans();
+    Ended { outcome, took: elapsed.min(limit), phases, stuck }
 }
 
 /// Ends a run that is out of time; gives it back where it goes on all the same.

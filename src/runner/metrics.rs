@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::metrics::{Counter, Gauge, Histogram, Scope, Store};
 use crate::model::{Definition, Instrument, Name, Number, Phase, Reason};
+use crate::trace;
 
 use super::breaker::State;
 
@@ -159,10 +160,10 @@ impl RunMetrics {
         metrics
     }
 
-    /// Takes in a run that ended.
+    /// Takes in a run that ended; the span that the code is in is the run's.
     pub(super) fn record(&mut self, took: Duration, failed: Option<Reason>) {
         self.runs.increment();
-        self.duration.observe(took.as_secs_f64());
+        self.duration.observe_in(took.as_secs_f64(), trace::sampled());
         self.last_duration.set(took.as_secs_f64());
         if let Some(reason) = failed {
             self.failures_of(reason).increment();

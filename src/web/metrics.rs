@@ -5,16 +5,18 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::metrics::CONTENT_TYPE;
+use crate::metrics::Format;
 
-use super::Faces;
 use super::pages::{Handed, Next};
+use super::{Faces, accept};
 
 pub(super) async fn page(State(faces): State<Faces>, headers: HeaderMap) -> Response {
-    let gzip = accepts_gzip(&headers);
-    let Some(Handed { page, next }) = faces.0.pages.page(gzip).await else {
-        return ([(header::CONTENT_TYPE, CONTENT_TYPE)], "# no page yet: ask again\n").into_response();
+    let (format, gzip) = (accept::format(&headers), accepts_gzip(&headers));
+    let Some(Handed { page, next }) = faces.0.pages.page(format, gzip).await else {
+        let content_type = Format::Text.content_type();
+        return ([(header::CONTENT_TYPE, content_type)], "# no page yet: ask again\n").into_response();
     };
+    let content_type = page.format.content_type();
     let (body, coding) = match page.gzip.filter(|_| gzip) {
         Some(body) => (body, Some("gzip")),
         None => (page.text, None),
@@ -25,8 +27,8 @@ pub(super) async fn page(State(faces): State<Faces>, headers: HeaderMap) -> Resp
     };
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
     if let Some(coding) = coding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use crate::metrics::{Page, Pages, Refresh, Sources, Store};
+use crate::metrics::{Format, Page, Pages, Refresh, Sources, Store};
 use crate::supervisor;
 
 /// How long the numbers may take to be read before the thread that reads them is relieved.
@@ -35,23 +35,28 @@ struct Shared {
     called: Condvar,
     pages: Mutex<Pages>,
     sources: Arc<Sources>,
-    last: ArcSwapOption<Page>,
+    /// The last page of each format.
+    last: [ArcSwapOption<Page>; Format::ALL.len()],
     store: Store,
 }
 
 /// What there is to do, and who does it.
 #[derive(Default)]
 struct Desk {
-    /// A page is to be made; nobody may be waiting for it.
-    ordered: bool,
-    compressed: bool,
-    waiting: Vec<oneshot::Sender<Page>>,
+    orders: [Option<Order>; Format::ALL.len()],
     /// The number of the thread whose work it is.
     thread: u64,
     stage: Stage,
     /// How many threads were relieved and have not come back.
     hanging: usize,
     closed: bool,
+}
+
+/// A page of one format is to be made; nobody may be waiting for it.
+#[derive(Default)]
+struct Order {
+    compressed: bool,
+    waiting: Vec<oneshot::Sender<Page>>,
 }
 
 /// What the thread is about.
@@ -74,6 +79,7 @@ pub(super) struct Handed {
 /// Has the next page made when it goes.
 pub(super) struct Next {
     shared: Arc<Shared>,
+    format: Format,
     compressed: bool,
 }
 
@@ -85,7 +91,7 @@ impl PageWorker {
             called: Condvar::new(),
             sources: pages.sources(),
             pages: Mutex::new(pages),
-            last: ArcSwapOption::empty(),
+            last: Default::default(),
             store: store.clone(),
         });
         start_thread(&shared, 0)?;
@@ -93,15 +99,16 @@ impl PageWorker {
     }
 
     /// A page that is not old; the last one there was where none can be had in time.
-    pub(super) async fn page(&self, compressed: bool) -> Option<Handed> {
+    pub(super) async fn page(&self, format: Format, compressed: bool) -> Option<Handed> {
         let shared = &self.0;
+        let last = shared.last.get(format as usize)?;
         let fits = |page: &Arc<Page>| page.is_young(Instant::now()) && (page.gzip.is_some() || !compressed);
-        if let Some(page) = shared.last.load_full().filter(fits) {
+        if let Some(page) = last.load_full().filter(fits) {
             let newest = page.is_newest(&shared.store);
-            let next = (!newest).then(|| Next { shared: Arc::clone(shared), compressed });
+            let next = (!newest).then(|| Next { shared: Arc::clone(shared), format, compressed });
             return Some(Handed { page: Page::clone(&page), next });
         }
-        let mut answer = shared.order(compressed);
+        let mut answer = shared.order(format, compressed);
         let mut page = timeout(PATIENCE, &mut answer).await;
         if page.is_err() {
             shared.relieve();
@@ -109,7 +116,7 @@ impl PageWorker {
         }
         let page = match page {
             Ok(Ok(page)) => page,
-            _ => Page::clone(&*shared.last.load_full()?),
+            _ => Page::clone(&*last.load_full()?),
         };
         Some(Handed { page, next: None })
     }
@@ -126,20 +133,34 @@ impl Drop for Next {
     fn drop(&mut self) {
         let mut desk = self.shared.desk.lock();
         // One that is being made now is new enough.
-        if desk.stage == Stage::Idle && !desk.ordered {
-            (desk.ordered, desk.compressed) = (true, self.compressed);
+        if desk.stage == Stage::Idle && desk.wanted().is_none() {
+            if let Some(order) = desk.orders.get_mut(self.format as usize) {
+                *order = Some(Order { compressed: self.compressed, waiting: Vec::new() });
+            }
             self.shared.called.notify_all();
         }
     }
 }
 
+impl Desk {
+    /// The format that is to be made next.
+    fn wanted(&self) -> Option<Format> {
+        Format::ALL
+            .into_iter()
+            .zip(&self.orders)
+            .find_map(|(format, order)| order.is_some().then_some(format))
+    }
+}
+
 impl Shared {
-    fn order(&self, compressed: bool) -> oneshot::Receiver<Page> {
+    fn order(&self, format: Format, compressed: bool) -> oneshot::Receiver<Page> {
         let (reply, answer) = oneshot::channel();
         let mut desk = self.desk.lock();
-        desk.ordered = true;
-        desk.compressed |= compressed;
-        desk.waiting.push(reply);
+        if let Some(order) = desk.orders.get_mut(format as usize) {
+            let order = order.get_or_insert_default();
+            order.compressed |= compressed;
+            order.waiting.push(reply);
+        }
         self.called.notify_all();
         answer
     }
@@ -158,29 +179,32 @@ impl Shared {
     fn work(&self, thread: u64) {
         let mut desk = self.desk.lock();
         loop {
-            while !desk.ordered && !desk.closed {
-                self.called.wait(&mut desk);
-            }
             if desk.closed {
                 return;
             }
+            let Some(format) = desk.wanted() else {
+                self.called.wait(&mut desk);
+                continue;
+            };
             let now = Instant::now();
             desk.stage = Stage::Reading(now);
             drop(desk);
-            let stands = self.pages.lock().stands(now);
+            let stands = self.pages.lock().stands(now, format);
             let fresh = (!stands).then(|| self.sources.refresh(now));
             desk = self.desk.lock();
             if desk.thread != thread {
                 desk.hanging -= 1;
                 return;
             }
-            // Only now, so that whoever relieves this thread finds the orders.
-            let waiting = std::mem::take(&mut desk.waiting);
-            let compressed = std::mem::take(&mut desk.compressed);
-            (desk.ordered, desk.stage) = (false, Stage::Rendering);
+            // Only now, so that whoever relieves this thread finds the order.
+            let order = desk.orders.get_mut(format as usize).and_then(Option::take);
+            let Order { compressed, waiting } = order.unwrap_or_default();
+            desk.stage = Stage::Rendering;
             drop(desk);
-            let page = self.pages.lock().make(fresh, compressed);
-            self.last.store(Some(Arc::new(page.clone())));
+            let page = self.pages.lock().make(fresh, format, compressed);
+            if let Some(last) = self.last.get(format as usize) {
+                last.store(Some(Arc::new(page.clone())));
+            }
             for reply in waiting {
                 // Whoever asked may have left; the page is kept for the next one.
                 let _ = reply.send(page.clone());
@@ -223,14 +247,14 @@ mod tests {
         let value = store.gauge(&VALUE, &[]);
         value.set(1.0);
         let worker = PageWorker::start(&store, Vec::new()).unwrap();
-        let first = worker.page(false).await.unwrap();
+        let first = worker.page(Format::Text, false).await.unwrap();
         value.set(2.0);
         store.touch();
-        let second = worker.page(false).await.unwrap();
+        let second = worker.page(Format::Text, false).await.unwrap();
         assert!(second.page.text == first.page.text || !first.page.is_young(Instant::now()));
         drop(second);
         let newest = async {
-            while !text(&worker.page(false).await.unwrap()).contains("\nvalue 2\n") {
+            while !text(&worker.page(Format::Text, false).await.unwrap()).contains("\nvalue 2\n") {
                 tokio::task::yield_now().await;
             }
         };
@@ -259,7 +283,7 @@ mod tests {
         let page = async {
             loop {
                 // None while nobody has made a page yet, however long that takes.
-                if let Some(handed) = worker.page(false).await {
+                if let Some(handed) = worker.page(Format::Text, false).await {
                     return text(&handed);
                 }
             }
@@ -277,7 +301,7 @@ mod tests {
         store.touch();
         let newest = async {
             loop {
-                if text(&worker.page(false).await.unwrap()).contains("\nvalue 2\n") {
+                if text(&worker.page(Format::Text, false).await.unwrap()).contains("\nvalue 2\n") {
                     return;
                 }
             }

@@ -147,12 +147,24 @@ impl Sample {
 
 fn sample(line: &str) -> Result<Sample, &'static str> {
     let end = line.find(['{', ' ']).ok_or("no value")?;
-    let (name, mut rest) = line.split_at(end);
+    let (name, rest) = line.split_at(end);
     if !is_name(name, ":") {
         return Err("bad metric name");
     }
+    let (labels, rest) = labels(rest)?;
+    let mut words = rest.split_ascii_whitespace();
+    let value = words.next().and_then(number).ok_or("bad value")?;
+    if words.next().is_some_and(|time| time.parse::<i64>().is_err()) || words.next().is_some() {
+        return Err("bad timestamp");
+    }
+    Ok(Sample { name: name.to_owned(), labels, value })
+}
+
+/// The labels that `text` begins with, if it does, and what follows them.
+pub(super) fn labels(text: &str) -> Result<(BTreeMap<String, String>, &str), &'static str> {
     let mut labels = BTreeMap::new();
-    if let Some(mut inside) = rest.strip_prefix('{') {
+    let mut rest = text;
+    if let Some(mut inside) = text.strip_prefix('{') {
         loop {
             if let Some(after) = inside.strip_prefix('}') {
                 rest = after;
@@ -172,15 +184,10 @@ fn sample(line: &str) -> Result<Sample, &'static str> {
             }
         }
     }
-    let mut words = rest.split_ascii_whitespace();
-    let value = words.next().and_then(number).ok_or("bad value")?;
-    if words.next().is_some_and(|time| time.parse::<i64>().is_err()) || words.next().is_some() {
-        return Err("bad timestamp");
-    }
-    Ok(Sample { name: name.to_owned(), labels, value })
+    Ok((labels, rest))
 }
 
-fn number(word: &str) -> Option<f64> {
+pub(super) fn number(word: &str) -> Option<f64> {
     match word {
         "+Inf" => Some(f64::INFINITY),
         "-Inf" => Some(f64::NEG_INFINITY),
@@ -189,7 +196,7 @@ fn number(word: &str) -> Option<f64> {
     }
 }
 
-fn is_name(name: &str, extra: &str) -> bool {
+pub(super) fn is_name(name: &str, extra: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || extra.contains(c);
     name.chars().all(good) && name.starts_with(|c: char| !c.is_ascii_digit())
 }
@@ -210,7 +217,7 @@ fn closing_quote(text: &str) -> Option<usize> {
     })
 }
 
-fn unescape(text: &str, quoted: bool) -> Result<String, &'static str> {
+pub(super) fn unescape(text: &str, quoted: bool) -> Result<String, &'static str> {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {

@@ -6,11 +6,11 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::*;
-use crate::metrics::{Pages, violations};
+use crate::metrics::{Format, Pages, violations};
 
 fn page(store: &Store) -> String {
     let mut pages = Pages::new(store.clone(), Vec::new());
-    String::from_utf8(pages.page(Instant::now(), false).text.to_vec()).unwrap()
+    String::from_utf8(pages.page(Instant::now(), Format::Text, false).text.to_vec()).unwrap()
 }
 
 fn value(store: &Store, series: &str) -> f64 {

@@ -30,9 +30,9 @@ const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 #[test]
 fn nothing_leaves_unless_an_endpoint_is_given() {
-    let Settings { metrics, traces, logs } = read(NOTHING, &[]);
+    let Settings { metrics, traces, logs, .. } = read(NOTHING, &[]);
     assert!(metrics.is_none() && traces.is_none() && logs.is_none());
-    let Settings { metrics, traces, logs } = read(NOTHING, &[(ENDPOINT, "http://c:4318")]);
+    let Settings { metrics, traces, logs, .. } = read(NOTHING, &[(ENDPOINT, "http://c:4318")]);
     assert!(
         metrics.is_some() && traces.is_some() && logs.is_none(),
         "logs leave only when that is asked for"
@@ -244,4 +244,21 @@ fn describes_the_settings_that_it_reads() {
     for variable in VARIABLES {
         assert!(records.get(variable.setting).is_some(), "{variable:?}");
     }
+}
+
+#[test]
+fn spans_are_sampled_as_the_variables_say() {
+    use opentelemetry_sdk::trace::Sampler;
+
+    let default = read(NOTHING, &[]).spans;
+    assert_eq!((default, default.sampling), (Spans::default(), Sampling::ParentBasedAlwaysOn));
+    let (sampler, share) = (("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.25"));
+    let spans = read(NOTHING, &[sampler, share, ("OTEL_BSP_SCHEDULE_DELAY", "100")]).spans;
+    assert!(matches!(spans.sampler(), Sampler::TraceIdRatioBased(0.25)), "{spans:?}");
+    assert_eq!(spans.delay, Duration::from_millis(100));
+    let spans = read("otlp: {traces: {sampler: always_off, queue_size: 7}}", &[sampler]).spans;
+    assert_eq!((spans.sampling, spans.queue_size), (Sampling::AlwaysOff, 7));
+    assert!(wrong(NOTHING, &[("OTEL_TRACES_SAMPLER", "xray")]).contains("OTEL_TRACES_SAMPLER: expected "));
+    assert!(wrong(NOTHING, &[("OTEL_TRACES_SAMPLER_ARG", "2")]).contains("must be between 0 and 1"));
+    assert!(wrong(NOTHING, &[("OTEL_BSP_MAX_QUEUE_SIZE", "0")]).contains("must be between 1 and"));
 }

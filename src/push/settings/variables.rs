@@ -39,7 +39,7 @@ const fn own(
 }
 
 /// Every variable that stands for a setting of the section `otlp`.
-pub(crate) static VARIABLES: [Variable; 43] = way! {
+pub(crate) static VARIABLES: [Variable; 48] = way! {
     "endpoint" "ENDPOINT" Given::as_is;
     "headers" "HEADERS" headers;
     "timeout" "TIMEOUT" milliseconds;
@@ -57,6 +57,11 @@ pub(crate) static VARIABLES: [Variable; 43] = way! {
     own("OTEL_METRICS_EXPORTER", &["otlp", "metrics", "enabled"], exporter),
     own("OTEL_TRACES_EXPORTER", &["otlp", "traces", "enabled"], exporter),
     own("OTEL_LOGS_EXPORTER", &["otlp", "logs", "enabled"], exporter),
+    own("OTEL_TRACES_SAMPLER", &["otlp", "traces", "sampler"], Given::as_is),
+    own("OTEL_TRACES_SAMPLER_ARG", &["otlp", "traces", "sampler_arg"], Given::as_is),
+    own("OTEL_BSP_SCHEDULE_DELAY", &["otlp", "traces", "delay"], milliseconds),
+    own("OTEL_BSP_MAX_QUEUE_SIZE", &["otlp", "traces", "queue_size"], Given::as_is),
+    own("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", &["otlp", "traces", "batch_size"], Given::as_is),
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of all meanings")]

@@ -9,12 +9,18 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
 use reqwest::{Client, Response, StatusCode, Url};
 use tonic::{Code, Status};
 
-use super::{Answer, Failure, Sending, Transport, client, http, retry_after};
+use super::{Answer, Failure, Sending, Signal, Transport, client, http, retry_after};
 use crate::metrics;
 use crate::model::Reason;
 use crate::push::settings::{Compression, Exporter};
 
-const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+/// The method that takes a signal.
+const fn method(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    }
+}
 
 /// Sends batches by gRPC.
 pub(super) struct Grpc {
@@ -25,7 +31,7 @@ pub(super) struct Grpc {
 }
 
 impl Grpc {
-    pub(super) fn new(client: Client, exporter: &Exporter) -> Self {
+    pub(super) fn new(client: Client, exporter: &Exporter, signal: Signal) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -41,7 +47,7 @@ impl Grpc {
         }
         headers.extend(exporter.headers.clone());
         let mut url = exporter.endpoint.expose().clone();
-        url.set_path(METHOD);
+        url.set_path(method(signal));
         Self { client, url, headers, compression: exporter.compression }
     }
 }

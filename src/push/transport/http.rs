@@ -60,7 +60,8 @@ impl Transport for Http {
     }
 }
 
-/// How many points were refused, as the answer to a request that was taken says.
+/// How many points were refused, as the answer to a request that was taken says. The answer about spans has the same
+/// fields.
 pub(super) fn refused_points(answer: &[u8]) -> u64 {
     let partial = ExportMetricsServiceResponse::decode(answer).ok().and_then(|answer| answer.partial_success);
     partial.map_or(0, |partial| u64::try_from(partial.rejected_data_points).unwrap_or(0))

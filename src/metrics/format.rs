@@ -1,0 +1,43 @@
+//! The formats that a page of metrics can have.
+
+use super::snapshot::Snapshot;
+use super::{openmetrics, text};
+
+/// How a page of metrics is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0, the one with exemplars.
+    OpenMetrics,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 2] = [Self::Text, Self::OpenMetrics];
+
+    /// The content type of a page.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => text::CONTENT_TYPE,
+            Self::OpenMetrics => openmetrics::CONTENT_TYPE,
+        }
+    }
+
+    /// Writes the families of `snapshot`.
+    pub(super) fn write_families(self, snapshot: &Snapshot, out: &mut Vec<u8>) {
+        match self {
+            Self::Text => text::render(snapshot, out),
+            Self::OpenMetrics => openmetrics::families(snapshot, out),
+        }
+    }
+
+    /// Ends a page, after all families.
+    pub(super) fn end(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Text => {}
+            Self::OpenMetrics => out.extend_from_slice(openmetrics::END),
+        }
+    }
+}
