@@ -10,6 +10,8 @@
 
 mod harness;
 
+#[path = "it/alerts.rs"]
+mod alerts;
 #[path = "it/amqp.rs"]
 mod amqp;
 #[path = "it/bad_input.rs"]
@@ -40,6 +42,8 @@ mod peer_numbers;
 #[cfg(feature = "otlp")]
 #[path = "it/push.rs"]
 mod push;
+#[path = "it/promql.rs"]
+mod promql;
 #[path = "it/sources.rs"]
 mod sources;
 #[path = "it/stores.rs"]
