@@ -52,6 +52,11 @@ pub(super) fn of(name: &str, label: &str) -> Option<BTreeSet<String>> {
         // Of a request it is also a status code.
         "error_type" if !name.starts_with("http_") => Reason::ALL.map(Reason::as_str).to_vec(),
         "reason" if name.starts_with("vitalsign_series_dropped") => SERIES_DROPPED.to_vec(),
+        "reason" if name.starts_with("vitalsign_otlp_") => {
+            vec!["queue_full", "rejected", "corrupt", "expired"]
+        }
+        "outcome" if name.starts_with("vitalsign_otlp_") => vec!["sent", "rejected", "dropped"],
+        "signal" => vec!["metrics", "traces"],
         _ => WORDS.iter().find(|(known, _)| *known == label)?.1.to_vec(),
     };
     Some(words.into_iter().map(str::to_owned).collect())
