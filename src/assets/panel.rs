@@ -1,0 +1,394 @@
+//! One panel: what it asks, what it is for, how it shows the answer; and its form in Grafana's classic schema.
+//!
+//! Only panels that Grafana has had since version 10. Numbers that have no state are not coloured as if they had one.
+
+use serde_json::{Map, Value, json};
+
+use super::catalogue::{Catalogue, UnknownMetric};
+
+/// How a panel shows what it got.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Series,
+    Stat,
+    Bars,
+    Table,
+    States,
+    Heatmap,
+    Text,
+}
+
+/// A panel of a dashboard.
+pub(super) struct Panel {
+    kind: Kind,
+    title: &'static str,
+    description: &'static str,
+    pub(super) width: u64,
+    pub(super) height: u64,
+    queries: Vec<(String, String)>,
+    unit: Option<&'static str>,
+    defaults: Map<String, Value>,
+    custom: Map<String, Value>,
+    options: Map<String, Value>,
+    overrides: Vec<Value>,
+    transformations: Vec<Value>,
+    extra: Map<String, Value>,
+}
+
+impl Panel {
+    /// Lines over time.
+    pub(super) fn series(title: &'static str, description: &'static str, width: u64) -> Self {
+        let mut panel = Self::new(Kind::Series, title, description, width, 8);
+        panel.colour("palette-classic");
+        panel
+            .custom(json!({"lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": false}))
+            .option("legend", json!({"showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": []}))
+            .option("tooltip", json!({"mode": "multi", "sort": "desc"}))
+    }
+
+    /// One number, or one for each series, now.
+    pub(super) fn stat(title: &'static str, description: &'static str, width: u64) -> Self {
+        let mut panel = Self::new(Kind::Stat, title, description, width, 4);
+        panel.colour("thresholds");
+        panel.steps(&[(None, "text")]).reduced().options(json!({
+            "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": "auto",
+            "wideLayout": true
+        }))
+    }
+
+    /// One bar for each series, now.
+    pub(super) fn bars(title: &'static str, description: &'static str, width: u64) -> Self {
+        let mut panel = Self::new(Kind::Bars, title, description, width, 7);
+        panel.colour("thresholds");
+        panel.steps(&[(None, "blue")]).reduced().options(json!({
+            "displayMode": "basic", "orientation": "horizontal", "showUnfilled": true, "valueMode": "text",
+            "minVizHeight": 16, "maxVizHeight": 40, "namePlacement": "auto", "sizing": "auto"
+        }))
+    }
+
+    /// One row for each combination of labels, now.
+    pub(super) fn table(title: &'static str, description: &'static str, width: u64) -> Self {
+        let mut panel = Self::new(Kind::Table, title, description, width, 9);
+        panel.colour("thresholds");
+        panel
+            .steps(&[(None, "text")])
+            .custom(json!({"align": "auto", "cellOptions": {"type": "auto"}, "filterable": true, "inspect": false}))
+            .options(json!({"showHeader": true, "cellHeight": "sm"}))
+    }
+
+    /// The states of each series over time.
+    pub(super) fn states(title: &'static str, description: &'static str, width: u64) -> Self {
+        let mut panel = Self::new(Kind::States, title, description, width, 8);
+        panel.colour("thresholds");
+        panel
+            .steps(&[(None, "text")])
+            .custom(json!({"lineWidth": 0, "fillOpacity": 75}))
+            .options(json!({"mergeValues": true, "showValue": "auto", "rowHeight": 0.85, "alignValue": "left"}))
+            .option("legend", json!({"showLegend": true, "displayMode": "list", "placement": "bottom"}))
+            .option("tooltip", json!({"mode": "single", "sort": "none"}))
+    }
+
+    /// How often values fell into each bucket, over time; `unit` is that of the buckets.
+    pub(super) fn heatmap(
+        title: &'static str,
+        description: &'static str,
+        width: u64,
+        unit: &'static str,
+    ) -> Self {
+        Self::new(Kind::Heatmap, title, description, width, 8)
+            .unit("short")
+            .custom(json!({"hideFrom": {"legend": false, "tooltip": false, "viz": false}, "scaleDistribution": {"type": "linear"}}))
+            .options(json!({
+                "calculate": false, "cellGap": 1, "showValue": "never",
+                "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5, "fill": "dark-orange",
+                          "reverse": false, "scale": "exponential"},
+                "exemplars": {"color": "rgba(255,0,255,0.7)"}, "filterValues": {"le": 1e-9},
+                "legend": {"show": true}, "rowsFrame": {"layout": "auto"},
+                "tooltip": {"mode": "single", "yHistogram": true, "showColorScale": true},
+                "yAxis": {"axisPlacement": "left", "reverse": false, "unit": unit}
+            }))
+    }
+
+    /// Words.
+    pub(super) fn text(
+        title: &'static str,
+        description: &'static str,
+        width: u64,
+        height: u64,
+        markdown: String,
+    ) -> Self {
+        let panel = Self::new(Kind::Text, title, description, width, height);
+        panel.options(json!({"mode": "markdown", "content": markdown, "code": {"language": "plaintext", "showLineNumbers": false, "showMiniMap": false}}))
+    }
+
+    fn new(
+        kind: Kind,
+        title: &'static str,
+        description: &'static str,
+        width: u64,
+        height: u64,
+    ) -> Self {
+        Self {
+            kind,
+            title,
+            description,
+            width,
+            height,
+            queries: Vec::new(),
+            unit: None,
+            defaults: Map::new(),
+            custom: Map::new(),
+            options: Map::new(),
+            overrides: Vec::new(),
+            transformations: Vec::new(),
+            extra: Map::new(),
+        }
+    }
+
+    /// Asks this (see [`Catalogue`] for how metrics are named); `legend` names each series that comes back.
+    pub(super) fn query(mut self, template: impl Into<String>, legend: &str) -> Self {
+        self.queries.push((template.into(), legend.to_owned()));
+        self
+    }
+
+    /// How many units of the grid it is high.
+    pub(super) fn height(mut self, height: u64) -> Self {
+        self.height = height;
+        self
+    }
+
+    /// The unit, where it does not follow from the first query.
+    pub(super) fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = Some(unit);
+        self
+    }
+
+    /// The smallest and the largest value that make sense.
+    pub(super) fn range(self, min: impl Into<Value>, max: impl Into<Value>) -> Self {
+        self.default("min", min).default("max", max)
+    }
+
+    /// The smallest value that makes sense.
+    pub(super) fn min(self, min: impl Into<Value>) -> Self {
+        self.default("min", min)
+    }
+
+    /// Digits behind the point.
+    pub(super) fn decimals(self, digits: u64) -> Self {
+        self.default("decimals", digits)
+    }
+
+    /// What stands there when nothing comes back and that is no trouble.
+    pub(super) fn when_empty(self, text: &str) -> Self {
+        self.default("noValue", text)
+    }
+
+    /// Words and colours for values: value, word, colour.
+    pub(super) fn words(self, words: &[(i64, &str, &str)]) -> Self {
+        self.default("mappings", json!([mapping(words)]))
+    }
+
+    /// Colours from a value on; the first has none.
+    pub(super) fn steps(self, steps: &[(Option<f64>, &str)]) -> Self {
+        let steps: Vec<Value> =
+            steps.iter().map(|(from, colour)| json!({"color": colour, "value": from})).collect();
+        self.default("thresholds", json!({"mode": "absolute", "steps": steps}))
+    }
+
+    /// The value's colour fills the panel.
+    pub(super) fn filled(self) -> Self {
+        self.option("colorMode", "background".into())
+    }
+
+    /// The longest time between two points that still makes sense: for what changes seldom.
+    pub(super) fn every(mut self, interval: &str) -> Self {
+        self.extra.insert("interval".to_owned(), interval.into());
+        self
+    }
+
+    /// Series whose legend fits the pattern are limits: dashed, without area.
+    pub(super) fn limits(mut self, pattern: &str) -> Self {
+        self.overrides.push(json!({
+            "matcher": {"id": "byRegexp", "options": pattern},
+            "properties": [
+                {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 6]}},
+                {"id": "custom.fillOpacity", "value": 0},
+                {"id": "custom.lineWidth", "value": 2}
+            ]
+        }));
+        self
+    }
+
+    /// Series whose legend fits the pattern are drawn downwards.
+    pub(super) fn mirrored(mut self, pattern: &str) -> Self {
+        self.overrides.push(json!({
+            "matcher": {"id": "byRegexp", "options": pattern},
+            "properties": [{"id": "custom.transform", "value": "negative-Y"}]
+        }));
+        self
+    }
+
+    /// Bars on top of each other instead of lines: for counts.
+    pub(super) fn stacked_bars(self) -> Self {
+        self.custom(
+            json!({"drawStyle": "bars", "fillOpacity": 70, "lineWidth": 0, "stacking": {"mode": "normal", "group": "A"}}),
+        )
+    }
+
+    /// Areas on top of each other: for amounts that make up a whole.
+    pub(super) fn stacked(self) -> Self {
+        self.custom(json!({"fillOpacity": 40, "stacking": {"mode": "normal", "group": "A"}}))
+    }
+
+    /// Goes to `url` from each value.
+    pub(super) fn link(self, title: &str, url: &str) -> Self {
+        self.default("links", json!([{"title": title, "url": url, "targetBlank": false}]))
+    }
+
+    /// One row for each combination of labels, with the answers of all queries side by side.
+    pub(super) fn merged(mut self, hidden: &[&str]) -> Self {
+        if self.queries.len() > 1 {
+            self.transformations.push(json!({"id": "merge", "options": {}}));
+        }
+        let hidden: Map<String, Value> =
+            ["Time"].iter().chain(hidden).map(|name| ((*name).to_owned(), true.into())).collect();
+        self.transformations.push(json!({
+            "id": "organize", "options": {"excludeByName": hidden, "indexByName": {}, "renameByName": {}}
+        }));
+        self
+    }
+
+    /// The order of the columns of a table, from the left.
+    pub(super) fn order(mut self, columns: &[&str]) -> Self {
+        let order: Map<String, Value> =
+            columns.iter().zip(0_u64..).map(|(name, index)| ((*name).to_owned(), index.into())).collect();
+        if let Some(organize) = self.transformations.last_mut() {
+            organize["options"]["indexByName"] = order.into();
+        }
+        self
+    }
+
+    /// How the column `name` of a table is called and looks; `properties` are those of Grafana's field overrides.
+    pub(super) fn column(mut self, name: &str, title: &str, properties: &[(&str, Value)]) -> Self {
+        let mut all = vec![json!({"id": "displayName", "value": title})];
+        all.extend(properties.iter().map(|(id, value)| json!({"id": id, "value": value})));
+        self.overrides.push(json!({"matcher": {"id": "byName", "options": name}, "properties": all}));
+        self
+    }
+
+    /// The column that a table is ordered by, by its title, largest first.
+    pub(super) fn worst_first(self, title: &str) -> Self {
+        self.option("sortBy", json!([{"displayName": title, "desc": true}]))
+    }
+
+    fn reduced(self) -> Self {
+        self.option("reduceOptions", json!({"calcs": ["lastNotNull"], "fields": "", "values": false}))
+    }
+
+    fn colour(&mut self, mode: &str) {
+        self.defaults.insert("color".to_owned(), json!({"mode": mode}));
+    }
+
+    fn default(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.defaults.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn custom(mut self, values: Value) -> Self {
+        extend(&mut self.custom, values);
+        self
+    }
+
+    fn options(mut self, values: Value) -> Self {
+        extend(&mut self.options, values);
+        self
+    }
+
+    fn option(mut self, name: &str, value: Value) -> Self {
+        self.options.insert(name.to_owned(), value);
+        self
+    }
+
+    /// As Grafana reads it, at its place, with the queries as PromQL.
+    pub(super) fn render(
+        self,
+        catalogue: Catalogue<'_>,
+        filters: &[(&str, &str)],
+        id: u64,
+        place: Value,
+    ) -> Result<Value, UnknownMetric> {
+        let mut panel = json!({
+            "id": id,
+            "type": match self.kind {
+                Kind::Series => "timeseries",
+                Kind::Stat => "stat",
+                Kind::Bars => "bargauge",
+                Kind::Table => "table",
+                Kind::States => "state-timeline",
+                Kind::Heatmap => "heatmap",
+                Kind::Text => "text",
+            },
+            "title": self.title,
+            "description": self.description,
+            "gridPos": place,
+            "options": self.options,
+        });
+        if self.kind == Kind::Text {
+            return Ok(panel);
+        }
+        let mut defaults = self.defaults;
+        let derived = match self.queries.first() {
+            Some((template, _)) if self.unit.is_none() => catalogue.unit(template)?,
+            _ => self.unit,
+        };
+        if let Some(unit) = derived {
+            defaults.insert("unit".to_owned(), unit.into());
+        }
+        defaults.insert("custom".to_owned(), self.custom.into());
+        let instant = matches!(self.kind, Kind::Stat | Kind::Bars | Kind::Table);
+        let format = match self.kind {
+            Kind::Table => "table",
+            Kind::Heatmap => "heatmap",
+            _ => "time_series",
+        };
+        let mut targets = Vec::with_capacity(self.queries.len());
+        for ((template, legend), letter) in self.queries.iter().zip('A'..='Z') {
+            targets.push(json!({
+                "refId": letter, "datasource": datasource(), "editorMode": "code",
+                "expr": catalogue.expand(template, filters)?, "legendFormat": legend,
+                "format": format, "instant": instant, "range": !instant,
+            }));
+        }
+        panel["datasource"] = datasource();
+        panel["fieldConfig"] = json!({"defaults": defaults, "overrides": self.overrides});
+        panel["targets"] = targets.into();
+        panel["transformations"] = self.transformations.into();
+        for (name, value) in self.extra {
+            panel[name.as_str()] = value;
+        }
+        Ok(panel)
+    }
+}
+
+/// The data source that the reader chose.
+pub(super) fn datasource() -> Value {
+    json!({"type": "prometheus", "uid": "${datasource}"})
+}
+
+/// Words and colours for values: value, word, colour.
+pub(super) fn mapping(words: &[(i64, &str, &str)]) -> Value {
+    let options: Map<String, Value> = words
+        .iter()
+        .zip(0_u64..)
+        .map(|((value, word, colour), index)| {
+            (value.to_string(), json!({"text": word, "color": colour, "index": index}))
+        })
+        .collect();
+    json!({"type": "value", "options": options})
+}
+
+fn extend(map: &mut Map<String, Value>, values: Value) {
+    if let Value::Object(values) = values {
+        map.extend(values);
+    }
+}

@@ -1,0 +1,5 @@
+//! Dashboards and rules that come with the program: generated ones are those that are committed, every query fits what
+//! the program exposes, and every panel says what it is for.
+
+#[path = "assets/generated.rs"]
+mod generated;
