@@ -22,7 +22,7 @@ use catalogue::Catalogue;
 pub use catalogue::UnknownMetric;
 
 /// Where the pages of the alerts are unless told otherwise.
-pub const RUNBOOK_URL: &str = "https://example.com/runbooks";
+pub const RUNBOOK_URL: &str = "https://github.com/vitalsign/vitalsign/blob/main/alerts/runbooks";
 
 /// The dashboards over these metrics: the id, which is the name of the file, and its content.
 ///

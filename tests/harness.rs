@@ -13,6 +13,7 @@ pub(crate) mod ports;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod process_tree;
+pub(crate) mod prometheus;
 pub(crate) mod rabbitmq;
 pub(crate) mod redis;
 pub(crate) mod scrape;

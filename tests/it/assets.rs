@@ -3,3 +3,5 @@
 
 #[path = "assets/generated.rs"]
 mod generated;
+#[path = "assets/rig.rs"]
+mod rig;
