@@ -34,6 +34,8 @@ mod http;
 mod lifecycle;
 #[path = "it/peer_numbers.rs"]
 mod peer_numbers;
+#[path = "it/promql.rs"]
+mod promql;
 #[path = "it/sources.rs"]
 mod sources;
 #[path = "it/stores.rs"]
