@@ -2,13 +2,15 @@
 //!
 //! Dashboards are written here, as panels over the same definitions that fill the metrics, and generated into
 //! `dashboards/`; a test compares. Rules are files under `alerts/`. Both are part of the binary as plain text, so that
-//! whoever has it has them, with their own names and addresses ([`Bundle`]). Costs nothing until it is asked for.
+//! whoever has it has them, with their own names and addresses ([`Place`]). Costs nothing until it is asked for.
 
 mod agent;
+mod bundle;
 mod catalogue;
 mod check;
 mod dashboard;
 mod host;
+mod narrow;
 mod overview;
 mod panel;
 mod service;
@@ -18,11 +20,15 @@ use serde_json::Value;
 
 use crate::model::Definition;
 
+pub use bundle::{File, Objective, Place};
 use catalogue::Catalogue;
 pub use catalogue::UnknownMetric;
 
 /// Where the pages of the alerts are unless told otherwise.
 pub const RUNBOOK_URL: &str = "https://github.com/vitalsign/vitalsign/blob/main/alerts/runbooks";
+
+/// Where Grafana is unless told otherwise.
+pub const GRAFANA_URL: &str = "http://localhost:3000";
 
 /// The dashboards over these metrics: the id, which is the name of the file, and its content.
 ///

@@ -69,18 +69,15 @@ fn agents() -> Vec<Panel> {
         .query(format!("max by ({BY}) (<process.uptime>)"), "uptime")
         .query(format!("max by ({BY}) (<vitalsign.series>)"), "series")
         .merged(&["Value #A"])
-        .order(&[
-            "instance", "job", "version", "revision", "branch", "rustc_version", "target", "Value #B", "Value #C",
-        ])
-        .column("instance", "Instance", &[])
-        .column("job", "Job", &[])
-        .column("version", "Version", &[])
-        .column("revision", "Revision", &[])
-        .column("branch", "Branch", &[])
-        .column("rustc_version", "Compiler", &[])
-        .column("target", "Target", &[])
-        .column("Value #B", "Up for", &[("unit", json!("s"))])
-        .column("Value #C", "Series", &[("unit", json!("short"))])
+        .column("instance", "Instance", 220, &[])
+        .column("job", "Job", 180, &[])
+        .column("version", "Version", 110, &[])
+        .column("revision", "Revision", 140, &[])
+        .column("branch", "Branch", 140, &[])
+        .column("rustc_version", "Compiler", 100, &[])
+        .column("target", "Target", 230, &[])
+        .column("Value #B", "Up for", 120, &[("unit", json!("s"))])
+        .column("Value #C", "Series", 100, &[("unit", json!("short"))])
         .unit("short"),
     ]
 }

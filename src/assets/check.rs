@@ -99,7 +99,7 @@ fn now() -> Vec<Panel> {
         )
         .decimals(0)
         .when_empty("never"),
-        stat("Last duration", "How long the last run took.", 4, newest("healthcheck.last_run.duration")),
+        stat("Last duration", "How long the last run took; compare it with the time limit.", 4, newest("healthcheck.last_run.duration")),
         stat(
             "Interval",
             "The time from one planned run to the next, as configured.",

@@ -4,10 +4,9 @@ use serde_json::json;
 
 use super::dashboard::{Dashboard, Row};
 use super::panel::Panel;
-use super::shared::{cpu_used, filesystem_used, memory_used};
+use super::shared::{BY_MOUNT, cpu_used, filesystem_used, memory_used, of_filesystem, says};
 
 const BY: &str = "job, instance";
-const MOUNT: &str = "job, instance, system_filesystem_mountpoint";
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
@@ -38,7 +37,7 @@ fn limits(kind: &str) -> String {
 /// How long until each file system is full if it goes on as in the last six hours; only those that are filling up.
 fn seconds_to_full() -> String {
     let free = r#"<system.filesystem.usage{system_filesystem_state="free"}>"#;
-    format!("max by ({MOUNT}) ({free}) / (max by ({MOUNT}) (deriv({free}[6h])) < 0) * -1")
+    format!("max by ({BY_MOUNT}) ({free}) / (max by ({BY_MOUNT}) (deriv({free}[6h])) < 0) * -1")
 }
 
 fn now() -> Vec<Panel> {
@@ -76,7 +75,7 @@ fn now() -> Vec<Panel> {
             "Worst pressure",
             "The largest share of time in which something waited for processors, memory or disks. Above a third, work \
              takes noticeably longer.",
-            format!(r#"max by ({BY}) (rate(<psi.stall_time{{psi_stall_type="some"}}>[$__rate_interval]))"#),
+            format!(r#"clamp_max(max by ({BY}) (rate(<psi.stall_time{{psi_stall_type="some"}}>[$__rate_interval])), 1)"#),
         )
         .unit("percentunit")
         .decimals(1)
@@ -166,8 +165,7 @@ fn memory() -> Vec<Panel> {
 }
 
 fn disks() -> Vec<Panel> {
-    let used = filesystem_used();
-    let free = format!(r#"max by ({MOUNT}) (<system.filesystem.usage{{system_filesystem_state="free"}}>)"#);
+    let free = of_filesystem("system.filesystem.usage", "free");
     vec![
         Panel::table(
             "File systems",
@@ -176,36 +174,27 @@ fn disks() -> Vec<Panel> {
             24,
         )
         .height(8)
-        .query(used, "used")
-        .query(format!("max by ({MOUNT}, system_filesystem_mode, system_filesystem_type) (<system.filesystem.limit>)"), "size")
+        .query(filesystem_used(), "used")
+        .query(format!("max by ({BY_MOUNT}, system_filesystem_mode, system_filesystem_type) (<system.filesystem.limit>)"), "size")
         .query(free, "free")
         .query(seconds_to_full(), "full in")
         .query(
             format!(
-                r#"max by ({MOUNT}) (sum without (system_filesystem_state) (<system.filesystem.inodes.usage{{system_filesystem_state="used"}}>) / sum without (system_filesystem_state) (<system.filesystem.inodes.usage> > 0))"#
+                "{} / ({} > 0)",
+                of_filesystem("system.filesystem.inodes.usage", "used"),
+                of_filesystem("system.filesystem.inodes.usage", "used|free")
             ),
             "inodes",
         )
-        .query(format!("max by ({MOUNT}) (<vitalsign.filesystem.unresponsive>)"), "answers")
+        .query(format!("max by ({BY_MOUNT}) (<vitalsign.filesystem.unresponsive>)"), "answers")
         .merged(&["job"])
-        .order(&[
-            "instance",
-            "system_filesystem_mountpoint",
-            "system_filesystem_type",
-            "system_filesystem_mode",
-            "Value #A",
-            "Value #B",
-            "Value #C",
-            "Value #D",
-            "Value #E",
-            "Value #F",
-        ])
-        .column("instance", "Instance", &[])
-        .column("system_filesystem_mountpoint", "Mounted at", &[])
-        .column("system_filesystem_type", "Type", &[])
+        .column("instance", "Instance", 200, &[])
+        .column("system_filesystem_mountpoint", "Mounted at", 220, &[])
+        .column("system_filesystem_type", "Type", 80, &[])
         .column(
             "system_filesystem_mode",
             "Mode",
+            120,
             &[(
                 "mappings",
                 json!([{"type": "value", "options": {
@@ -217,6 +206,7 @@ fn disks() -> Vec<Panel> {
         .column(
             "Value #A",
             "Used",
+            200,
             &[
                 ("unit", json!("percentunit")),
                 ("decimals", json!(0)),
@@ -226,26 +216,25 @@ fn disks() -> Vec<Panel> {
                 ("custom.cellOptions", json!({"type": "gauge", "mode": "basic", "valueDisplayMode": "text"})),
             ],
         )
-        .column("Value #B", "Size", &[("unit", json!("bytes"))])
-        .column("Value #C", "Free", &[("unit", json!("bytes"))])
-        .column("Value #D", "Full in", &[("unit", json!("s")), ("noValue", json!("–"))])
-        .column("Value #E", "Inodes used", &[("unit", json!("percentunit")), ("decimals", json!(0))])
+        .column("Value #B", "Size", 100, &[("unit", json!("bytes"))])
+        .column("Value #C", "Free", 100, &[("unit", json!("bytes"))])
+        .column("Value #D", "Full in", 110, &[("unit", json!("s")), ("noValue", json!("–"))])
         .column(
-            "Value #F",
-            "Answers",
-            &[
-                ("mappings", json!([super::panel::mapping(&[(0, "yes", "green"), (1, "no", "red")])])),
-                ("custom.cellOptions", json!({"type": "color-text"})),
-            ],
+            "Value #E",
+            "Inodes used",
+            110,
+            &[("unit", json!("percentunit")), ("decimals", json!(0)), ("noValue", json!("–"))],
         )
-        .worst_first("Used"),
+        .column("Value #F", "Answers", 90, &says(&[(0, "yes", "green"), (1, "no", "red")]))
+        .worst_first("Used")
+        .unit("short"),
         Panel::series(
             "Use over time",
             "The use of each file system, with the limits of the checks of kind `disk` as dashed lines. A slope has a time \
              of its own; a sawtooth is cleaning up.",
             8,
         )
-        .query(used, "{{system_filesystem_mountpoint}} · {{instance}}")
+        .query(filesystem_used(), "{{system_filesystem_mountpoint}} · {{instance}}")
         .query(limits("disk"), "limit {{healthcheck_level}}")
         .limits("/^limit/")
         .unit("percentunit")

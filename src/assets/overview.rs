@@ -1,6 +1,6 @@
 //! `vitalsign-overview`: is anything wrong, where, since when.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::dashboard::{Dashboard, FIRING, Row};
 use super::panel::Panel;
@@ -122,28 +122,16 @@ fn needs_attention() -> Panel {
     .query(format!("max by ({BY_CHECK}) (<healthcheck.last_run.duration>) {bad}"), "last duration")
     .query(format!("{} {bad}", breakers()), "circuit")
     .merged(&["Value #B"])
-    .order(&[
-        "healthcheck_name",
-        "Value #A",
-        "healthcheck_criticality",
-        "healthcheck_kind",
-        "instance",
-        "job",
-        "Value #C",
-        "Value #D",
-        "Value #E",
-        "Value #F",
-    ])
-    .column("healthcheck_name", "Check", &[leads("Open the check", &check_of_row())])
-    .column("Value #A", "State", &says(STATE_WORDS))
-    .column("healthcheck_criticality", "Criticality", &[])
-    .column("healthcheck_kind", "Kind", &[])
-    .column("instance", "Instance", &[])
-    .column("job", "Job", &[])
-    .column("Value #C", "Failures in a row", &[("unit", json!("short"))])
-    .column("Value #D", "Since last success", &[("unit", json!("s")), ("decimals", json!(0))])
-    .column("Value #E", "Last duration", &[("unit", json!("s"))])
-    .column("Value #F", "Circuit", &says(BREAKER_WORDS))
+    .column("healthcheck_name", "Check", 200, &[leads("Open the check", &check_of_row())])
+    .column("Value #A", "State", 110, &says(STATE_WORDS))
+    .column("healthcheck_criticality", "Criticality", 120, &[])
+    .column("healthcheck_kind", "Kind", 100, &[])
+    .column("instance", "Instance", 200, &[])
+    .column("job", "Job", 160, &[])
+    .column("Value #C", "Failures in a row", 140, &[("unit", json!("short"))])
+    .column("Value #D", "Since last success", 150, &[("unit", json!("s")), ("noValue", json!("never"))])
+    .column("Value #E", "Last duration", 120, &[("unit", json!("s"))])
+    .column("Value #F", "Circuit", 100, &says(BREAKER_WORDS))
     .worst_first("State")
     .when_empty("All checks are healthy")
     .unit("short")
@@ -216,48 +204,52 @@ fn objectives() -> Vec<Panel> {
         .query(burn("6h"), "burn 6 h")
         .query(burn("3d"), "burn 3 d")
         .merged(&["job"])
-        .order(&[
-            "healthcheck_name", "instance", "Value #A", "Value #B", "Value #C", "Value #D", "Value #E", "Value #F",
-            "Value #G",
-        ])
-        .column("healthcheck_name", "Check", &[leads("Open the check", &check_of_row())])
-        .column("instance", "Instance", &[])
-        .column("Value #A", "Objective", &[])
-        .column("Value #B", "Time shown", &[])
-        .column("Value #C", "30 days", &[])
-        .column("Value #D", "Budget left", &coloured(&[(None, "red"), (Some(0.0), "orange"), (Some(0.25), "green")]))
-        .column("Value #E", "Burn 1 h", &burning(14.4))
-        .column("Value #F", "Burn 6 h", &burning(6.0))
-        .column("Value #G", "Burn 3 d", &burning(1.0))
+        .column("healthcheck_name", "Check", 150, &[leads("Open the check", &check_of_row())])
+        .column("instance", "Instance", 150, &[])
+        .column("Value #A", "Objective", 90, &[])
+        .column("Value #B", "Time shown", 100, &[])
+        .column("Value #C", "30 days", 90, &[])
+        .column("Value #D", "Budget left", 100, &left())
+        .column("Value #E", "Burn 1 h", 80, &burning(14.4))
+        .column("Value #F", "Burn 6 h", 80, &burning(6.0))
+        .column("Value #G", "Burn 3 d", 80, &burning(1.0))
         .unit("percentunit")
         .decimals(2),
         Panel::series(
             "Error budget left, 30 days",
             "The share of each check's budget that is left. A steep fall is an outage, a slope a check that fails again \
-             and again. Below 0 the objective of the last 30 days is missed.",
+             and again. Below 0 the objective of the last 30 days is missed; less than -100 % is not drawn.",
             10,
         )
         .height(9)
         .query(budget_left("30d"), "{{healthcheck_name}} · {{instance}}")
         .unit("percentunit")
-        .range(serde_json::Value::Null, 1)
+        .range(-1, 1)
         .every("30m"),
     ]
 }
 
-fn coloured(steps: &[(Option<f64>, &str)]) -> [(&'static str, serde_json::Value); 2] {
-    let steps: Vec<_> = steps.iter().map(|(from, colour)| json!({"color": colour, "value": from})).collect();
+/// What is left of a budget: nothing is bad.
+fn left() -> [(&'static str, Value); 3] {
+    let steps = json!([
+        {"color": "red", "value": null}, {"color": "orange", "value": 0}, {"color": "green", "value": 0.25}
+    ]);
     [
         ("thresholds", json!({"mode": "absolute", "steps": steps})),
         ("custom.cellOptions", json!({"type": "color-text"})),
+        ("decimals", json!(0)),
     ]
 }
 
-fn burning(pages: f64) -> Vec<(&'static str, serde_json::Value)> {
-    let mut properties =
-        coloured(&[(None, "green"), (Some(1.0), "orange"), (Some(pages.max(1.001)), "red")]).to_vec();
-    properties.extend([("unit", json!("none")), ("decimals", json!(1))]);
-    properties
+/// How fast a budget burns: from where alerts begin it is bad.
+fn burning(alerts: f64) -> [(&'static str, Value); 4] {
+    let steps = json!([{"color": "green", "value": null}, {"color": "red", "value": alerts}]);
+    [
+        ("thresholds", json!({"mode": "absolute", "steps": steps})),
+        ("custom.cellOptions", json!({"type": "color-text"})),
+        ("unit", json!("none")),
+        ("decimals", json!(1)),
+    ]
 }
 
 fn capacity() -> Vec<Panel> {
@@ -325,12 +317,11 @@ fn alerts() -> Vec<Panel> {
         .height(8)
         .query(FIRING, "alerts")
         .merged(&["__name__", "alertstate", "Value"])
-        .order(&["alertname", "severity", "healthcheck_name", "instance", "job"])
-        .column("alertname", "Alert", &[])
-        .column("severity", "Severity", &[])
-        .column("healthcheck_name", "Check", &[leads("Open the check", &check_of_row())])
-        .column("instance", "Instance", &[])
-        .column("job", "Job", &[])
+        .column("alertname", "Alert", 240, &[])
+        .column("severity", "Severity", 90, &[])
+        .column("healthcheck_name", "Check", 160, &[leads("Open the check", &check_of_row())])
+        .column("instance", "Instance", 180, &[])
+        .column("job", "Job", 120, &[])
         .unit("short")
         .when_empty("No alert fires"),
     ]

@@ -62,7 +62,8 @@ impl Panel {
         panel.colour("thresholds");
         panel.steps(&[(None, "blue")]).reduced().options(json!({
             "displayMode": "basic", "orientation": "horizontal", "showUnfilled": true, "valueMode": "text",
-            "minVizHeight": 16, "maxVizHeight": 40, "namePlacement": "auto", "sizing": "auto"
+            "minVizHeight": 16, "maxVizHeight": 40, "namePlacement": "auto", "sizing": "auto",
+            "text": {"titleSize": 13, "valueSize": 14}
         }))
     }
 
@@ -258,21 +259,24 @@ impl Panel {
         self
     }
 
-    /// The order of the columns of a table, from the left.
-    pub(super) fn order(mut self, columns: &[&str]) -> Self {
-        let order: Map<String, Value> =
-            columns.iter().zip(0_u64..).map(|(name, index)| ((*name).to_owned(), index.into())).collect();
+    /// The next column of a table: the field `name`, how it is called, how wide it is, and how it looks: `properties`
+    /// are those of Grafana's field overrides.
+    pub(super) fn column(
+        mut self,
+        name: &str,
+        title: &str,
+        width: u64,
+        properties: &[(&str, Value)],
+    ) -> Self {
         if let Some(organize) = self.transformations.last_mut() {
-            organize["options"]["indexByName"] = order.into();
+            let place = organize["options"]["indexByName"].as_object().map_or(0, Map::len);
+            organize["options"]["indexByName"][name] = place.into();
+            organize["options"]["renameByName"][name] = title.into();
         }
-        self
-    }
-
-    /// How the column `name` of a table is called and looks; `properties` are those of Grafana's field overrides.
-    pub(super) fn column(mut self, name: &str, title: &str, properties: &[(&str, Value)]) -> Self {
-        let mut all = vec![json!({"id": "displayName", "value": title})];
-        all.extend(properties.iter().map(|(id, value)| json!({"id": id, "value": value})));
-        self.overrides.push(json!({"matcher": {"id": "byName", "options": name}, "properties": all}));
+        let width = json!({"id": "custom.width", "value": width});
+        let properties = properties.iter().map(|(id, value)| json!({"id": id, "value": value}));
+        let all: Vec<Value> = std::iter::once(width).chain(properties).collect();
+        self.overrides.push(json!({"matcher": {"id": "byName", "options": title}, "properties": all}));
         self
     }
 
@@ -351,6 +355,10 @@ impl Panel {
             Kind::Heatmap => "heatmap",
             _ => "time_series",
         };
+        let named = self.queries.iter().any(|(_, legend)| !legend.is_empty());
+        if self.kind == Kind::Stat && !named {
+            panel["options"]["textMode"] = "value".into();
+        }
         let mut targets = Vec::with_capacity(self.queries.len());
         for ((template, legend), letter) in self.queries.iter().zip('A'..='Z') {
             targets.push(json!({

@@ -2,7 +2,7 @@
 
 use super::dashboard::{Dashboard, Row};
 use super::panel::Panel;
-use super::shared::{STATE_WORDS, buckets, group_states, quantile};
+use super::shared::{STATE_WORDS, buckets, group_states, part, quantile};
 
 /// Requests of the service itself.
 const OWN: &str = r#"http.server.request.duration{http_route!~"/metrics|/health.*|/livez|/readyz|/startupz|/-/.*"}"#;
@@ -26,10 +26,13 @@ pub(super) fn dashboard() -> Dashboard {
     }
 }
 
-/// The rate of the requests that `metric` selects, by these labels.
+/// The rate of the requests that `metric` and these further matchers select, by these labels. What no route matched has
+/// none: it is told apart by a word.
 fn rate(by: &str, metric: &str, more: &str) -> String {
-    let metric = metric.replace('}', &format!("{more}}}")).replacen('{', ":count{", 1);
-    format!("sum by ({by}) (rate(<{metric}>[$__rate_interval]))")
+    let count = part(metric, "count").replace('}', &format!("{more}}}"));
+    format!(
+        r#"label_replace(sum by ({by}) (rate({count}[$__rate_interval])), "http_route", "no such path", "http_route", "")"#
+    )
 }
 
 /// The share of requests that the service answered with its own error.
@@ -240,11 +243,10 @@ fn application() -> Vec<Panel> {
         .query("count by (__name__, job) (<foreign>)", "series")
         .query("sum by (__name__, job) (<foreign>)", "sum")
         .merged(&[])
-        .order(&["job", "__name__", "Value #A", "Value #B"])
-        .column("__name__", "Metric", &[])
-        .column("job", "Job", &[])
-        .column("Value #A", "Series", &[])
-        .column("Value #B", "Sum", &[])
+        .column("job", "Job", 200, &[])
+        .column("__name__", "Metric", 400, &[])
+        .column("Value #A", "Series", 100, &[])
+        .column("Value #B", "Sum", 200, &[])
         .unit("short")
         .when_empty("The application shows no metrics of its own"),
     ]

@@ -67,9 +67,9 @@ pub(super) fn burn(window: &str) -> String {
     )
 }
 
-/// The share of the error budget of `window` that is left; below 0 it is overdrawn.
+/// The share of the error budget of `window` that is left; below 0 it is overdrawn, and twice is as bad as once.
 pub(super) fn budget_left(window: &str) -> String {
-    format!("1 - {}", burn(window))
+    format!("clamp_min(1 - {}, -1)", burn(window))
 }
 
 /// The share of processor time that was not idle.
@@ -84,27 +84,39 @@ pub(super) fn memory_used() -> &'static str {
     "1 - max by (job, instance) (<system.memory.linux.available>) / max by (job, instance) (<system.memory.limit>)"
 }
 
-/// The share of each file system's space that is used, of what everybody can use, as df counts.
-pub(super) fn filesystem_used() -> &'static str {
-    r#"max by (job, instance, system_filesystem_mountpoint) (sum without (system_filesystem_state) (<system.filesystem.usage{system_filesystem_state="used"}>) / sum without (system_filesystem_state) (<system.filesystem.usage{system_filesystem_state=~"used|free"}>))"#
+/// What tells file systems apart.
+pub(super) const BY_MOUNT: &str = "job, instance, system_filesystem_mountpoint";
+
+/// What `metric` says of each file system, added up over these states. Also where it was just mounted in another way.
+pub(super) fn of_filesystem(metric: &str, states: &str) -> String {
+    format!(
+        r#"sum by ({BY_MOUNT}) (max by ({BY_MOUNT}, system_filesystem_state) (<{metric}{{system_filesystem_state=~"{states}"}}>))"#
+    )
 }
 
-/// A quantile of the histogram `metric`, by these labels.
+/// The share of each file system's space that is used, of what everybody can use, as df counts.
+pub(super) fn filesystem_used() -> String {
+    let of = |states| of_filesystem("system.filesystem.usage", states);
+    format!("{} / {}", of("used"), of("used|free"))
+}
+
+/// A quantile of the histogram `metric`, by these labels; nothing where nothing happened.
 pub(super) fn quantile(quantile: &str, by: &str, metric: &str) -> String {
-    let bucket = match metric.split_once('{') {
-        Some((name, matchers)) => format!("<{name}:bucket{{{matchers}>"),
-        None => format!("<{metric}:bucket>"),
-    };
-    format!("histogram_quantile({quantile}, sum by ({by}) (rate({bucket}[$__rate_interval])))")
+    let bucket = part(metric, "bucket");
+    format!("histogram_quantile({quantile}, sum by ({by}) (rate({bucket}[$__rate_interval]))) >= 0")
 }
 
 /// The buckets of the histogram `metric`, for a heatmap.
 pub(super) fn buckets(metric: &str) -> String {
-    let bucket = match metric.split_once('{') {
-        Some((name, matchers)) => format!("<{name}:bucket{{{matchers}>"),
-        None => format!("<{metric}:bucket>"),
-    };
-    format!("sum by (le) (increase({bucket}[$__rate_interval]))")
+    format!("sum by (le) (increase({}[$__rate_interval]))", part(metric, "bucket"))
+}
+
+/// A part of the histogram `metric`, which may have matchers.
+pub(super) fn part(metric: &str, part: &str) -> String {
+    match metric.split_once('{') {
+        Some((name, matchers)) => format!("<{name}:{part}{{{matchers}>"),
+        None => format!("<{metric}:{part}>"),
+    }
 }
 
 /// The way to another dashboard that keeps the time and the data source.

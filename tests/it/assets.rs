@@ -5,3 +5,7 @@
 mod generated;
 #[path = "assets/rig.rs"]
 mod rig;
+#[path = "assets/catalogue.rs"]
+mod catalogue;
+#[path = "assets/lint.rs"]
+mod lint;
