@@ -9,3 +9,5 @@ mod rig;
 mod catalogue;
 #[path = "assets/lint.rs"]
 mod lint;
+#[path = "assets/export.rs"]
+mod export;
