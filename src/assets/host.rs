@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::dashboard::{Dashboard, Row};
-use super::panel::Panel;
+use super::panel::{Panel, thresholds};
 use super::shared::{BY_MOUNT, cpu_used, filesystem_used, memory_used, of_filesystem, says};
 
 const BY: &str = "job, instance";
@@ -34,10 +34,15 @@ fn limits(kind: &str) -> String {
     )
 }
 
-/// How long until each file system is full if it goes on as in the last six hours; only those that are filling up.
+/// How long until each file system is full if it goes on as in the last six hours; only those that are filling up, and
+/// only after three hours: less says nothing.
 fn seconds_to_full() -> String {
     let free = r#"<system.filesystem.usage{system_filesystem_state="free"}>"#;
-    format!("max by ({BY_MOUNT}) ({free}) / (max by ({BY_MOUNT}) (deriv({free}[6h])) < 0) * -1")
+    let before = r#"<system.filesystem.usage{system_filesystem_state="free"}> offset 3h"#;
+    format!(
+        "max by ({BY_MOUNT}) ({free}) / (max by ({BY_MOUNT}) (deriv({free}[6h])) < 0) * -1 and on ({BY_MOUNT}) max by \
+         ({BY_MOUNT}) ({before})"
+    )
 }
 
 fn now() -> Vec<Panel> {
@@ -65,8 +70,8 @@ fn now() -> Vec<Panel> {
         .decimals(0),
         stat(
             "First disk full in",
-            "When the first file system is full if it goes on as in the last six hours. A sawtooth fools it: look at the \
-             line below.",
+            "When the first file system is full if it goes on as in the last six hours; told after three hours. A \
+             sawtooth fools it: look at the line below.",
             format!("min by ({BY}) ({})", seconds_to_full()),
         )
         .unit("s")
@@ -212,7 +217,7 @@ fn disks() -> Vec<Panel> {
                 ("decimals", json!(0)),
                 ("min", json!(0)),
                 ("max", json!(1)),
-                ("thresholds", json!({"mode": "absolute", "steps": [{"color": "blue", "value": null}]})),
+                ("thresholds", thresholds(&[(None, "blue")])),
                 ("custom.cellOptions", json!({"type": "gauge", "mode": "basic", "valueDisplayMode": "text"})),
             ],
         )
@@ -226,7 +231,7 @@ fn disks() -> Vec<Panel> {
             &[("unit", json!("percentunit")), ("decimals", json!(0)), ("noValue", json!("–"))],
         )
         .column("Value #F", "Answers", 90, &says(&[(0, "yes", "green"), (1, "no", "red")]))
-        .worst_first("Used")
+        .order(&[("Used", true)])
         .unit("short"),
         Panel::series(
             "Use over time",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::dashboard::{Dashboard, FIRING, Row};
-use super::panel::Panel;
+use super::panel::{Panel, thresholds};
 use super::shared::{
     BREAKER_WORDS, BY_CHECK, STATE_WORDS, availability, breakers, budget_left, burn, check_of_row,
     check_of_series, cpu_used, filesystem_used, group_states, instance_of_series, leads, memory_used, quantile,
@@ -30,6 +30,7 @@ pub(super) fn dashboard() -> Dashboard {
 
 fn right_now() -> Vec<Panel> {
     let by = "job, instance";
+    let ready = format!(r#"max by ({by}) (<healthcheck.group.up{{healthcheck_group="ready"}}>)"#);
     let count = |title, description, template: String, colour| {
         Panel::stat(title, description, 4)
             .query(template, "")
@@ -43,18 +44,14 @@ fn right_now() -> Vec<Panel> {
     vec![
         Panel::stat(
             "Ready instances",
-            "How many instances answer 200 at /health/ready, and how many report at all. Good is the same number twice; \
-             an instance that is not ready gets no traffic.",
+            "How many instances answer 200 at /health/ready, of how many that report, and how many do not. Good is 0 not \
+             ready: such an instance gets no traffic.",
             4,
         )
-        .query(
-            format!(r#"sum(max by ({by}) (<healthcheck.group.up{{healthcheck_group="ready"}}>))"#),
-            "ready",
-        )
-        .query(
-            format!(r#"count(max by ({by}) (<healthcheck.group.up{{healthcheck_group="ready"}}>))"#),
-            "of",
-        )
+        .query(format!("sum({ready})"), "ready")
+        .query(format!("count({ready})"), "of")
+        .query(format!("count({ready}) - sum({ready})"), "not ready")
+        .steps_of("not ready", &[(None, "green"), (Some(1.0), "red")])
         .unit("short"),
         count(
             "Failing checks",
@@ -102,7 +99,7 @@ fn needs_attention() -> Panel {
     let bad = format!("and on ({BY_CHECK}) ({} > 0)", states());
     Panel::table(
         "Needs attention",
-        "Every check that is not healthy, the worst first. A click on its name leads to its own page, with the reasons of \
+        "Every check that is not healthy, the worst first, critical ones before others. A click on its name leads to its own page, with the reasons of \
          its failures and its runbook.",
         24,
     )
@@ -132,7 +129,7 @@ fn needs_attention() -> Panel {
     .column("Value #D", "Since last success", 150, &[("unit", json!("s")), ("noValue", json!("never"))])
     .column("Value #E", "Last duration", 120, &[("unit", json!("s"))])
     .column("Value #F", "Circuit", 100, &says(BREAKER_WORDS))
-    .worst_first("State")
+    .order(&[("State", true), ("Criticality", false)])
     .when_empty("All checks are healthy")
     .unit("short")
 }
@@ -194,7 +191,7 @@ fn objectives() -> Vec<Panel> {
             "How each check keeps its objective, set with `objective` in the configuration. Budget left is the share of \
              the downtime allowed in 30 days that is not used up; burn is how many times faster than allowed it goes: \
              above 14.4 over 1 h or 6 over 6 h somebody is paged.",
-            14,
+            16,
         )
         .query(format!("max by ({BY_CHECK}) (<healthcheck.objective.ratio>)"), "objective")
         .query(availability("$__range"), "in the time shown")
@@ -219,7 +216,7 @@ fn objectives() -> Vec<Panel> {
             "Error budget left, 30 days",
             "The share of each check's budget that is left. A steep fall is an outage, a slope a check that fails again \
              and again. Below 0 the objective of the last 30 days is missed; less than -100 % is not drawn.",
-            10,
+            8,
         )
         .height(9)
         .query(budget_left("30d"), "{{healthcheck_name}} · {{instance}}")
@@ -231,21 +228,14 @@ fn objectives() -> Vec<Panel> {
 
 /// What is left of a budget: nothing is bad.
 fn left() -> [(&'static str, Value); 3] {
-    let steps = json!([
-        {"color": "red", "value": null}, {"color": "orange", "value": 0}, {"color": "green", "value": 0.25}
-    ]);
-    [
-        ("thresholds", json!({"mode": "absolute", "steps": steps})),
-        ("custom.cellOptions", json!({"type": "color-text"})),
-        ("decimals", json!(0)),
-    ]
+    let steps = [(None, "red"), (Some(0.0), "orange"), (Some(0.25), "green")];
+    [("thresholds", thresholds(&steps)), ("custom.cellOptions", json!({"type": "color-text"})), ("decimals", json!(0))]
 }
 
 /// How fast a budget burns: from where alerts begin it is bad.
 fn burning(alerts: f64) -> [(&'static str, Value); 4] {
-    let steps = json!([{"color": "green", "value": null}, {"color": "red", "value": alerts}]);
     [
-        ("thresholds", json!({"mode": "absolute", "steps": steps})),
+        ("thresholds", thresholds(&[(None, "green"), (Some(alerts), "red")])),
         ("custom.cellOptions", json!({"type": "color-text"})),
         ("unit", json!("none")),
         ("decimals", json!(1)),

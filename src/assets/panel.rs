@@ -41,7 +41,7 @@ impl Panel {
         let mut panel = Self::new(Kind::Series, title, description, width, 8);
         panel.colour("palette-classic");
         panel
-            .custom(json!({"lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": false}))
+            .custom(json!({"lineWidth": 1, "fillOpacity": 0, "showPoints": "never", "spanNulls": false}))
             .option("legend", json!({"showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": []}))
             .option("tooltip", json!({"mode": "multi", "sort": "desc"}))
     }
@@ -191,9 +191,7 @@ impl Panel {
 
     /// Colours from a value on; the first has none.
     pub(super) fn steps(self, steps: &[(Option<f64>, &str)]) -> Self {
-        let steps: Vec<Value> =
-            steps.iter().map(|(from, colour)| json!({"color": colour, "value": from})).collect();
-        self.default("thresholds", json!({"mode": "absolute", "steps": steps}))
+        self.default("thresholds", thresholds(steps))
     }
 
     /// The value's colour fills the panel.
@@ -207,13 +205,12 @@ impl Panel {
         self
     }
 
-    /// Series whose legend fits the pattern are limits: dashed, without area.
+    /// Series whose legend fits the pattern are limits: dashed.
     pub(super) fn limits(mut self, pattern: &str) -> Self {
         self.overrides.push(json!({
             "matcher": {"id": "byRegexp", "options": pattern},
             "properties": [
                 {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 6]}},
-                {"id": "custom.fillOpacity", "value": 0},
                 {"id": "custom.lineWidth", "value": 2}
             ]
         }));
@@ -280,9 +277,20 @@ impl Panel {
         self
     }
 
-    /// The column that a table is ordered by, by its title, largest first.
-    pub(super) fn worst_first(self, title: &str) -> Self {
-        self.option("sortBy", json!([{"displayName": title, "desc": true}]))
+    /// The columns that a table is ordered by: their titles, and whether the largest comes first.
+    pub(super) fn order(self, columns: &[(&str, bool)]) -> Self {
+        let columns: Vec<Value> =
+            columns.iter().map(|(title, desc)| json!({"displayName": title, "desc": desc})).collect();
+        self.option("sortBy", columns.into())
+    }
+
+    /// The series called `legend` has colours from a value on.
+    pub(super) fn steps_of(mut self, legend: &str, steps: &[(Option<f64>, &str)]) -> Self {
+        self.overrides.push(json!({
+            "matcher": {"id": "byName", "options": legend},
+            "properties": [{"id": "thresholds", "value": thresholds(steps)}]
+        }));
+        self
     }
 
     fn reduced(self) -> Self {
@@ -381,6 +389,13 @@ impl Panel {
 /// The data source that the reader chose.
 pub(super) fn datasource() -> Value {
     json!({"type": "prometheus", "uid": "${datasource}"})
+}
+
+/// Colours from a value on; the first has none.
+pub(super) fn thresholds(steps: &[(Option<f64>, &str)]) -> Value {
+    let steps: Vec<Value> =
+        steps.iter().map(|(from, colour)| json!({"color": colour, "value": from})).collect();
+    json!({"mode": "absolute", "steps": steps})
 }
 
 /// Words and colours for values: value, word, colour.

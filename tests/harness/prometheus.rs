@@ -27,14 +27,14 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// One that scrapes these, each under the name of a job, and evaluates these rule files.
+    /// One that scrapes these, each under the name of a job, and evaluates these rules.
     #[track_caller]
-    pub(crate) fn start(jobs: &[(&str, SocketAddr)], rules: &[&Path]) -> Self {
+    pub(crate) fn start(jobs: &[(&str, SocketAddr)], rules: &str) -> Self {
         assert!(Path::new(PROGRAM).exists(), "not installed: run tests/run, or apt-get install prometheus");
         let scratch = Scratch::new("prometheus", User::oneself());
         let mut config = "global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }\n".to_owned();
-        let rules: Vec<String> = rules.iter().map(|file| format!("{:?}", file.display().to_string())).collect();
-        config.push_str(&format!("rule_files: [{}]\nscrape_configs:\n", rules.join(", ")));
+        scratch.write("rules.yml", rules, User::oneself());
+        config.push_str("rule_files: [rules.yml]\nscrape_configs:\n");
         for (job, target) in jobs {
             config.push_str(&format!("- {{ job_name: {job}, static_configs: [{{ targets: ['{target}'] }}] }}\n"));
         }

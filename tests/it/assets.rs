@@ -11,3 +11,5 @@ mod catalogue;
 mod lint;
 #[path = "assets/export.rs"]
 mod export;
+#[path = "assets/live.rs"]
+mod live;
