@@ -10,6 +10,8 @@
 
 mod harness;
 
+#[path = "it/alerts.rs"]
+mod alerts;
 #[path = "it/amqp.rs"]
 mod amqp;
 #[path = "it/assets.rs"]
