@@ -42,7 +42,5 @@ pub fn dashboards(definitions: &[&'static Definition]) -> Result<Vec<(&'static s
         service::dashboard(),
         agent::dashboard(),
     ];
-    all.into_iter()
-        .map(|dashboard| Ok((dashboard.uid, dashboard.render(Catalogue(definitions))?)))
-        .collect()
+    all.into_iter().map(|dashboard| Ok((dashboard.uid, dashboard.render(Catalogue(definitions))?))).collect()
 }

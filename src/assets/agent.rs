@@ -185,11 +185,15 @@ fn process() -> Vec<Panel> {
         Panel::series("Memory", "Memory that the agent occupies. It should stay level.", 8)
             .query("max by (job, instance) (<process.memory.usage>)", "{{instance}}")
             .min(0),
-        Panel::series("Open files", "Files and sockets that the agent has open, and how many it may have.", 8)
-            .query("max by (job, instance) (<process.unix.file_descriptor.count>)", "open · {{instance}}")
-            .query("max by (job, instance) (<vitalsign.process.file_descriptors.limit>)", "limit · {{instance}}")
-            .limits("/^limit/")
-            .min(0),
+        Panel::series(
+            "Open files",
+            "Files and sockets that the agent has open, and how many it may have.",
+            8,
+        )
+        .query("max by (job, instance) (<process.unix.file_descriptor.count>)", "open · {{instance}}")
+        .query("max by (job, instance) (<vitalsign.process.file_descriptors.limit>)", "limit · {{instance}}")
+        .limits("/^limit/")
+        .min(0),
         Panel::series("Threads", "Threads of the agent. A check that blocks keeps one.", 8)
             .query("max by (job, instance) (<process.thread.count>)", "{{instance}}")
             .min(0)
@@ -204,7 +208,10 @@ fn process() -> Vec<Panel> {
         .min(0)
         .stacked_bars(),
         Panel::series("Disk", "Bytes that the agent made disks read and write. Good is near 0.", 8)
-            .query("sum by (disk_io_direction) (rate(<process.disk.io>[$__rate_interval]))", "{{disk_io_direction}}")
+            .query(
+                "sum by (disk_io_direction) (rate(<process.disk.io>[$__rate_interval]))",
+                "{{disk_io_direction}}",
+            )
             .min(0),
     ]
 }

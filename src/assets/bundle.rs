@@ -94,7 +94,10 @@ impl Place {
             files.push(file(format!("alerts/{name}.yml"), rules));
         }
         files.push(file("kubernetes/prometheusrule.yml".to_owned(), resources.join("---\n")));
-        files.push(file("compatibility/compatibility.yml".to_owned(), self.rules(COMPATIBILITY, definitions, &[])));
+        files.push(file(
+            "compatibility/compatibility.yml".to_owned(),
+            self.rules(COMPATIBILITY, definitions, &[]),
+        ));
         files.push(file("grafana/provisioning/datasources/vitalsign.yml".to_owned(), DATASOURCES.to_owned()));
         files.push(file("grafana/provisioning/dashboards/vitalsign.yml".to_owned(), PROVIDERS.to_owned()));
         files
@@ -185,9 +188,9 @@ impl Place {
 fn is_series_of(definition: &Definition, word: &str) -> bool {
     let name = prometheus_name(definition);
     match definition.instrument {
-        Instrument::Histogram(_) => word
-            .strip_prefix(&name)
-            .is_some_and(|part| ["_bucket", "_sum", "_count"].contains(&part)),
+        Instrument::Histogram(_) => {
+            word.strip_prefix(&name).is_some_and(|part| ["_bucket", "_sum", "_count"].contains(&part))
+        }
         Instrument::Counter | Instrument::Gauge | Instrument::UpDownCounter => word == name,
     }
 }

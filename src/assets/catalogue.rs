@@ -45,11 +45,7 @@ struct Place<'t> {
 
 impl Catalogue<'_> {
     /// `template` as PromQL; `filters` are pairs of an attribute and the variable that chooses its values.
-    pub(super) fn expand(
-        self,
-        template: &str,
-        filters: &[(&str, &str)],
-    ) -> Result<String, UnknownMetric> {
+    pub(super) fn expand(self, template: &str, filters: &[(&str, &str)]) -> Result<String, UnknownMetric> {
         let mut text = String::with_capacity(template.len() * 2);
         let mut rest = template;
         while let Some((before, place, after)) = next(rest) {

@@ -410,5 +410,11 @@ fn what_to_do() -> Vec<Panel> {
         page("VitalsignCheckFlapping"),
         page("VitalsignCheckSlow"),
     );
-    vec![Panel::text("How to read this page", "What the panels above mean together, and what to do.", 24, 10, content)]
+    vec![Panel::text(
+        "How to read this page",
+        "What the panels above mean together, and what to do.",
+        24,
+        10,
+        &content,
+    )]
 }

@@ -3,10 +3,10 @@
 //! Panels flow from left to right like words; ids follow the place, so that a link to a panel stays good while rows keep
 //! their order.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::catalogue::{Catalogue, UnknownMetric};
-use super::panel::{Panel, datasource};
+use super::panel::{Panel, datasource, extend};
 
 /// The schema of Grafana 11; 10 and 12 read it as well.
 const SCHEMA: u64 = 39;
@@ -71,16 +71,18 @@ impl Dashboard {
                 "hide": 0, "includeAll": false, "multi": false, "options": [], "refresh": 1, "regex": ""
             }),
             every(catalogue, "job", "Job", "label_values(<vitalsign.build_info>, job)")?,
-            every(catalogue, "instance", "Instance", r#"label_values(<vitalsign.build_info{job=~"$job"}>, instance)"#)?,
+            every(
+                catalogue,
+                "instance",
+                "Instance",
+                r#"label_values(<vitalsign.build_info{job=~"$job"}>, instance)"#,
+            )?,
         ];
         for Variable { name, label, values, several, .. } in self.variables {
             variables.push(chosen(name, label, &catalogue.names(values)?, *several));
         }
-        let filters: Vec<(&str, &str)> = self
-            .variables
-            .iter()
-            .filter_map(|variable| Some((variable.attribute?, variable.name)))
-            .collect();
+        let filters: Vec<(&str, &str)> =
+            self.variables.iter().filter_map(|variable| Some((variable.attribute?, variable.name))).collect();
         Ok(json!({
             "annotations": {"list": annotations(catalogue)?},
             "description": self.question,
@@ -128,7 +130,7 @@ fn panels(
             line = line.max(panel.height);
             let place = json!({"x": x, "y": y, "w": panel.width, "h": panel.height});
             x += panel.width;
-            inner.push(panel.render(catalogue, filters, number * 100 + index, place)?);
+            inner.push(panel.render(catalogue, filters, number * 100 + index, &place)?);
         }
         y += line;
         let (nested, open) = if row.collapsed { (inner, Vec::new()) } else { (Vec::new(), inner) };
@@ -142,26 +144,33 @@ fn panels(
 }
 
 /// A variable that begins with all its values.
-fn every(
-    catalogue: Catalogue<'_>,
-    name: &str,
-    label: &str,
-    values: &str,
-) -> Result<Value, UnknownMetric> {
-    let mut variable = chosen(name, label, &catalogue.names(values)?, true);
-    variable["includeAll"] = true.into();
-    variable["allValue"] = ".+".into();
-    variable["current"] = json!({"text": ["All"], "value": ["$__all"]});
-    Ok(variable)
+fn every(catalogue: Catalogue<'_>, name: &str, label: &str, values: &str) -> Result<Value, UnknownMetric> {
+    Ok(variable(
+        name,
+        label,
+        &catalogue.names(values)?,
+        json!({"multi": true, "includeAll": true, "allValue": ".+", "current": {"text": ["All"], "value": ["$__all"]}}),
+    ))
 }
 
 /// A variable that begins with its first value.
 fn chosen(name: &str, label: &str, values: &str, several: bool) -> Value {
-    json!({
-        "name": name, "label": label, "type": "query", "datasource": datasource(), "definition": values,
-        "query": {"query": values, "refId": format!("variable-{name}")}, "current": {}, "hide": 0, "includeAll": false,
-        "multi": several, "options": [], "refresh": 2, "regex": "", "sort": 1
-    })
+    variable(name, label, values, json!({"multi": several, "includeAll": false, "current": {}}))
+}
+
+fn variable(name: &str, label: &str, values: &str, more: Value) -> Value {
+    let mut variable = Map::new();
+    for part in [
+        json!({
+            "name": name, "label": label, "type": "query", "datasource": datasource(), "definition": values,
+            "query": {"query": values, "refId": format!("variable-{name}")}, "hide": 0, "options": [], "refresh": 2,
+            "regex": "", "sort": 1
+        }),
+        more,
+    ] {
+        extend(&mut variable, part);
+    }
+    variable.into()
 }
 
 fn annotations(catalogue: Catalogue<'_>) -> Result<Vec<Value>, UnknownMetric> {

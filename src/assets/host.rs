@@ -46,7 +46,9 @@ fn seconds_to_full() -> String {
 }
 
 fn now() -> Vec<Panel> {
-    let stat = |title, description, template: String| Panel::stat(title, description, 4).query(template, "{{instance}}");
+    let stat = |title, description, template: String| {
+        Panel::stat(title, description, 4).query(template, "{{instance}}")
+    };
     vec![
         stat(
             "Up since",

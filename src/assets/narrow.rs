@@ -128,7 +128,10 @@ mod tests {
             (r#"up{b="}"} == 0"#, r#"up{job="a", b="}"} == 0"#),
             ("max by (up, level) (up[5m])", r#"max by (up, level) (up{job="a"}[5m])"#),
             ("a * on(up) group_left (level) level", r#"a * on(up) group_left (level) level{job="a"}"#),
-            (r#"label_replace(x, "up", "up", 'level', "\"up")"#, r#"label_replace(x, "up", "up", 'level', "\"up")"#),
+            (
+                r#"label_replace(x, "up", "up", 'level', "\"up")"#,
+                r#"label_replace(x, "up", "up", 'level', "\"up")"#,
+            ),
             ("a:up:b and upper{up=\"1\"}", "a:up:b and upper{up=\"1\"}"),
             ("count(up)", r#"count(up{job="a"})"#),
         ] {

@@ -6,8 +6,8 @@ use super::dashboard::{Dashboard, FIRING, Row};
 use super::panel::{Panel, thresholds};
 use super::shared::{
     BREAKER_WORDS, BY_CHECK, STATE_WORDS, availability, breakers, budget_left, burn, check_of_row,
-    check_of_series, cpu_used, filesystem_used, group_states, instance_of_series, leads, memory_used, quantile,
-    says, states,
+    check_of_series, cpu_used, filesystem_used, group_states, instance_of_series, leads, memory_used,
+    quantile, says, states,
 };
 
 pub(super) fn dashboard() -> Dashboard {
@@ -39,7 +39,9 @@ fn right_now() -> Vec<Panel> {
             .filled()
     };
     let in_state = |words: &str| {
-        format!(r#"sum(max by ({BY_CHECK}) (<healthcheck.status{{healthcheck_state=~"{words}"}}>))"#)
+        format!(
+            r#"sum(max by ({BY_CHECK}) (<healthcheck.status{{healthcheck_state=~"{words}"}}>) and on ({BY_CHECK}) <healthcheck.info{{healthcheck_criticality!="informational"}}>)"#
+        )
     };
     vec![
         Panel::stat(
@@ -55,8 +57,8 @@ fn right_now() -> Vec<Panel> {
         .unit("short"),
         count(
             "Failing checks",
-            "Checks that are unhealthy, or have no answer that is fresh enough to stand. Good is 0; Needs attention says \
-             which.",
+            "Checks that are unhealthy, or have no answer that is fresh enough to stand, informational ones left out. \
+             Good is 0; Needs attention says which.",
             in_state("unhealthy|unknown"),
             "red",
         ),
@@ -229,7 +231,11 @@ fn objectives() -> Vec<Panel> {
 /// What is left of a budget: nothing is bad.
 fn left() -> [(&'static str, Value); 3] {
     let steps = [(None, "red"), (Some(0.0), "orange"), (Some(0.25), "green")];
-    [("thresholds", thresholds(&steps)), ("custom.cellOptions", json!({"type": "color-text"})), ("decimals", json!(0))]
+    [
+        ("thresholds", thresholds(&steps)),
+        ("custom.cellOptions", json!({"type": "color-text"})),
+        ("decimals", json!(0)),
+    ]
 }
 
 /// How fast a budget burns: from where alerts begin it is bad.

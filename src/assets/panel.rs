@@ -18,6 +18,14 @@ enum Kind {
     Text,
 }
 
+/// How the labels and values of a table's rows become its columns.
+#[derive(Default)]
+struct Columns {
+    hidden: Vec<String>,
+    /// The others by their names, in their order, with their titles.
+    shown: Vec<(String, &'static str)>,
+}
+
 /// A panel of a dashboard.
 pub(super) struct Panel {
     kind: Kind,
@@ -31,7 +39,7 @@ pub(super) struct Panel {
     custom: Map<String, Value>,
     options: Map<String, Value>,
     overrides: Vec<Value>,
-    transformations: Vec<Value>,
+    columns: Option<Columns>,
     extra: Map<String, Value>,
 }
 
@@ -42,7 +50,10 @@ impl Panel {
         panel.colour("palette-classic");
         panel
             .custom(json!({"lineWidth": 1, "fillOpacity": 0, "showPoints": "never", "spanNulls": false}))
-            .option("legend", json!({"showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": []}))
+            .option(
+                "legend",
+                json!({"showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": []}),
+            )
             .option("tooltip", json!({"mode": "multi", "sort": "desc"}))
     }
 
@@ -51,7 +62,7 @@ impl Panel {
         let mut panel = Self::new(Kind::Stat, title, description, width, 4);
         panel.colour("thresholds");
         panel.steps(&[(None, "text")]).reduced().options(json!({
-            "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": "auto",
+            "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto",
             "wideLayout": true
         }))
     }
@@ -84,7 +95,9 @@ impl Panel {
         panel
             .steps(&[(None, "text")])
             .custom(json!({"lineWidth": 0, "fillOpacity": 75}))
-            .options(json!({"mergeValues": true, "showValue": "auto", "rowHeight": 0.85, "alignValue": "left"}))
+            .options(
+                json!({"mergeValues": true, "showValue": "auto", "rowHeight": 0.85, "alignValue": "left"}),
+            )
             .option("legend", json!({"showLegend": true, "displayMode": "list", "placement": "bottom"}))
             .option("tooltip", json!({"mode": "single", "sort": "none"}))
     }
@@ -116,19 +129,13 @@ impl Panel {
         description: &'static str,
         width: u64,
         height: u64,
-        markdown: String,
+        markdown: &str,
     ) -> Self {
         let panel = Self::new(Kind::Text, title, description, width, height);
         panel.options(json!({"mode": "markdown", "content": markdown, "code": {"language": "plaintext", "showLineNumbers": false, "showMiniMap": false}}))
     }
 
-    fn new(
-        kind: Kind,
-        title: &'static str,
-        description: &'static str,
-        width: u64,
-        height: u64,
-    ) -> Self {
+    fn new(kind: Kind, title: &'static str, description: &'static str, width: u64, height: u64) -> Self {
         Self {
             kind,
             title,
@@ -141,7 +148,7 @@ impl Panel {
             custom: Map::new(),
             options: Map::new(),
             overrides: Vec::new(),
-            transformations: Vec::new(),
+            columns: None,
             extra: Map::new(),
         }
     }
@@ -243,16 +250,10 @@ impl Panel {
         self.default("links", json!([{"title": title, "url": url, "targetBlank": false}]))
     }
 
-    /// One row for each combination of labels, with the answers of all queries side by side.
+    /// One row for each combination of labels, with the answers of all queries side by side, but for what is hidden.
     pub(super) fn merged(mut self, hidden: &[&str]) -> Self {
-        if self.queries.len() > 1 {
-            self.transformations.push(json!({"id": "merge", "options": {}}));
-        }
-        let hidden: Map<String, Value> =
-            ["Time"].iter().chain(hidden).map(|name| ((*name).to_owned(), true.into())).collect();
-        self.transformations.push(json!({
-            "id": "organize", "options": {"excludeByName": hidden, "indexByName": {}, "renameByName": {}}
-        }));
+        let hidden = ["Time"].iter().chain(hidden).map(|name| (*name).to_owned()).collect();
+        self.columns = Some(Columns { hidden, shown: Vec::new() });
         self
     }
 
@@ -261,15 +262,11 @@ impl Panel {
     pub(super) fn column(
         mut self,
         name: &str,
-        title: &str,
+        title: &'static str,
         width: u64,
         properties: &[(&str, Value)],
     ) -> Self {
-        if let Some(organize) = self.transformations.last_mut() {
-            let place = organize["options"]["indexByName"].as_object().map_or(0, Map::len);
-            organize["options"]["indexByName"][name] = place.into();
-            organize["options"]["renameByName"][name] = title.into();
-        }
+        self.columns.get_or_insert_default().shown.push((name.to_owned(), title));
         let width = json!({"id": "custom.width", "value": width});
         let properties = properties.iter().map(|(id, value)| json!({"id": id, "value": value}));
         let all: Vec<Value> = std::iter::once(width).chain(properties).collect();
@@ -323,50 +320,42 @@ impl Panel {
 
     /// As Grafana reads it, at its place, with the queries as PromQL.
     pub(super) fn render(
-        self,
+        mut self,
         catalogue: Catalogue<'_>,
         filters: &[(&str, &str)],
         id: u64,
-        place: Value,
+        place: &Value,
     ) -> Result<Value, UnknownMetric> {
-        let mut panel = json!({
-            "id": id,
-            "type": match self.kind {
-                Kind::Series => "timeseries",
-                Kind::Stat => "stat",
-                Kind::Bars => "bargauge",
-                Kind::Table => "table",
-                Kind::States => "state-timeline",
-                Kind::Heatmap => "heatmap",
-                Kind::Text => "text",
-            },
-            "title": self.title,
-            "description": self.description,
-            "gridPos": place,
-            "options": self.options,
-        });
-        if self.kind == Kind::Text {
-            return Ok(panel);
+        let (kind, instant, format) = match self.kind {
+            Kind::Series => ("timeseries", false, "time_series"),
+            Kind::Stat => ("stat", true, "time_series"),
+            Kind::Bars => ("bargauge", true, "time_series"),
+            Kind::Table => ("table", true, "table"),
+            Kind::States => ("state-timeline", false, "time_series"),
+            Kind::Heatmap => ("heatmap", false, "heatmap"),
+            Kind::Text => ("text", false, ""),
+        };
+        if self.kind == Kind::Stat {
+            let named = self.queries.iter().any(|(_, legend)| !legend.is_empty());
+            self = self.option("textMode", if named { "value_and_name" } else { "value" }.into());
         }
-        let mut defaults = self.defaults;
+        let mut panel = self.extra;
+        extend(
+            &mut panel,
+            json!({
+                "id": id, "type": kind, "title": self.title, "description": self.description, "gridPos": place,
+                "options": self.options
+            }),
+        );
+        if self.kind == Kind::Text {
+            return Ok(panel.into());
+        }
         let derived = match self.queries.first() {
             Some((template, _)) if self.unit.is_none() => catalogue.unit(template)?,
             _ => self.unit,
         };
-        if let Some(unit) = derived {
-            defaults.insert("unit".to_owned(), unit.into());
-        }
-        defaults.insert("custom".to_owned(), self.custom.into());
-        let instant = matches!(self.kind, Kind::Stat | Kind::Bars | Kind::Table);
-        let format = match self.kind {
-            Kind::Table => "table",
-            Kind::Heatmap => "heatmap",
-            _ => "time_series",
-        };
-        let named = self.queries.iter().any(|(_, legend)| !legend.is_empty());
-        if self.kind == Kind::Stat && !named {
-            panel["options"]["textMode"] = "value".into();
-        }
+        self.defaults.extend(derived.map(|unit| ("unit".to_owned(), unit.into())));
+        self.defaults.insert("custom".to_owned(), self.custom.into());
         let mut targets = Vec::with_capacity(self.queries.len());
         for ((template, legend), letter) in self.queries.iter().zip('A'..='Z') {
             targets.push(json!({
@@ -375,14 +364,32 @@ impl Panel {
                 "format": format, "instant": instant, "range": !instant,
             }));
         }
-        panel["datasource"] = datasource();
-        panel["fieldConfig"] = json!({"defaults": defaults, "overrides": self.overrides});
-        panel["targets"] = targets.into();
-        panel["transformations"] = self.transformations.into();
-        for (name, value) in self.extra {
-            panel[name.as_str()] = value;
-        }
-        Ok(panel)
+        let columns = self.columns.map(|columns| columns.render(targets.len())).unwrap_or_default();
+        extend(
+            &mut panel,
+            json!({
+                "datasource": datasource(), "fieldConfig": {"defaults": self.defaults, "overrides": self.overrides},
+                "targets": targets, "transformations": columns
+            }),
+        );
+        Ok(panel.into())
+    }
+}
+
+impl Columns {
+    /// As transformations of what so many queries answer.
+    fn render(self, queries: usize) -> Vec<Value> {
+        let hidden: Map<String, Value> = self.hidden.into_iter().map(|name| (name, true.into())).collect();
+        let order: Map<String, Value> =
+            self.shown.iter().zip(0_u64..).map(|((name, _), place)| (name.clone(), place.into())).collect();
+        let titles: Map<String, Value> =
+            self.shown.into_iter().map(|(name, title)| (name, title.into())).collect();
+        let organize = json!({
+            "id": "organize",
+            "options": {"excludeByName": hidden, "indexByName": order, "renameByName": titles}
+        });
+        let merge = (queries > 1).then(|| json!({"id": "merge", "options": {}}));
+        merge.into_iter().chain([organize]).collect()
     }
 }
 
@@ -410,7 +417,8 @@ pub(super) fn mapping(words: &[(i64, &str, &str)]) -> Value {
     json!({"type": "value", "options": options})
 }
 
-fn extend(map: &mut Map<String, Value>, values: Value) {
+/// Adds the fields of `values`, an object, to `map`.
+pub(super) fn extend(map: &mut Map<String, Value>, values: Value) {
     if let Value::Object(values) = values {
         map.extend(values);
     }

@@ -5,9 +5,11 @@ use super::panel::Panel;
 use super::shared::{STATE_WORDS, buckets, group_states, part, quantile};
 
 /// Requests of the service itself.
-const OWN: &str = r#"http.server.request.duration{http_route!~"/metrics|/health.*|/livez|/readyz|/startupz|/-/.*"}"#;
+const OWN: &str =
+    r#"http.server.request.duration{http_route!~"/metrics|/health.*|/livez|/readyz|/startupz|/-/.*"}"#;
 /// What monitoring asks.
-const ASKED: &str = r#"http.server.request.duration{http_route=~"/metrics|/health.*|/livez|/readyz|/startupz|/-/.*"}"#;
+const ASKED: &str =
+    r#"http.server.request.duration{http_route=~"/metrics|/health.*|/livez|/readyz|/startupz|/-/.*"}"#;
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {

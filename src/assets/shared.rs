@@ -40,9 +40,16 @@ pub(super) const STATE_WORDS: &[(i64, &str, &str)] = &[
 /// The state of each circuit breaker as a number.
 pub(super) fn breakers() -> String {
     let state = |word: &str, number: u8| {
-        format!(r#"<healthcheck.circuit_breaker.status{{healthcheck_circuit_breaker_state="{word}"}}> * {number}"#)
+        format!(
+            r#"<healthcheck.circuit_breaker.status{{healthcheck_circuit_breaker_state="{word}"}}> * {number}"#
+        )
     };
-    format!("max by ({BY_CHECK}) ({} or {} or {})", state("closed", 0), state("half_open", 1), state("open", 2))
+    format!(
+        "max by ({BY_CHECK}) ({} or {} or {})",
+        state("closed", 0),
+        state("half_open", 1),
+        state("open", 2)
+    )
 }
 
 /// Which of the numbers of [`breakers`] stands for what.
@@ -162,8 +169,5 @@ pub(super) fn leads(title: &str, url: &str) -> (&'static str, Value) {
 
 /// The properties of a table's column with words for its values.
 pub(super) fn says(words: &[(i64, &str, &str)]) -> [(&'static str, Value); 2] {
-    [
-        ("mappings", json!([mapping(words)])),
-        ("custom.cellOptions", json!({"type": "color-text"})),
-    ]
+    [("mappings", json!([mapping(words)])), ("custom.cellOptions", json!({"type": "color-text"}))]
 }

@@ -32,11 +32,14 @@ impl Prometheus {
     pub(crate) fn start(jobs: &[(&str, SocketAddr)], rules: &str) -> Self {
         assert!(Path::new(PROGRAM).exists(), "not installed: run tests/run, or apt-get install prometheus");
         let scratch = Scratch::new("prometheus", User::oneself());
-        let mut config = "global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }\n".to_owned();
+        let mut config =
+            "global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }\n".to_owned();
         scratch.write("rules.yml", rules, User::oneself());
         config.push_str("rule_files: [rules.yml]\nscrape_configs:\n");
         for (job, target) in jobs {
-            config.push_str(&format!("- {{ job_name: {job}, static_configs: [{{ targets: ['{target}'] }}] }}\n"));
+            config.push_str(&format!(
+                "- {{ job_name: {job}, static_configs: [{{ targets: ['{target}'] }}] }}\n"
+            ));
         }
         let config = scratch.write("prometheus.yml", &config, User::oneself());
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
@@ -49,7 +52,8 @@ impl Prometheus {
         ]);
         let process = Process::start("prometheus", prometheus, scratch.path());
         process.ready("answer", STARTS, || {
-            let answer = http::send(addr, b"GET /-/ready HTTP/1.0\r\n\r\n").map_err(|error| error.to_string())?;
+            let answer =
+                http::send(addr, b"GET /-/ready HTTP/1.0\r\n\r\n").map_err(|error| error.to_string())?;
             if answer.status == 200 { Ok(()) } else { Err(answer.text().to_owned()) }
         });
         Self { addr, process, scratch }

@@ -52,8 +52,12 @@ fn every_query_fits_what_is_exposed_and_every_metric_is_shown() {
     let all: BTreeSet<&str> =
         vitalsign::agent::definitions().iter().map(|definition| definition.name).collect();
     let not: BTreeMap<&str, &str> = NOT_SHOWN.iter().copied().collect();
-    let missing: Vec<_> = all.iter().filter(|name| !shown.contains(*name) && !not.contains_key(*name)).collect();
-    assert!(missing.is_empty(), "no dashboard shows these: show them, or say in NOT_SHOWN why not: {missing:?}");
+    let missing: Vec<_> =
+        all.iter().filter(|name| !shown.contains(*name) && !not.contains_key(*name)).collect();
+    assert!(
+        missing.is_empty(),
+        "no dashboard shows these: show them, or say in NOT_SHOWN why not: {missing:?}"
+    );
     let stale: Vec<_> = not.keys().filter(|name| shown.contains(*name) || !all.contains(*name)).collect();
     assert!(stale.is_empty(), "NOT_SHOWN: shown after all, or gone: {stale:?}");
 }

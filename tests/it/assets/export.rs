@@ -81,11 +81,13 @@ fn the_bundle_is_what_is_committed() {
         }
         rules.extend(path.strip_prefix("alerts/").map(str::to_owned));
     }
-    let there = fs::read_dir(Path::new(ROOT).join("alerts")).expect("the rules").map(|entry| {
-        entry.expect("an entry").file_name().into_string().expect("a name in UTF-8")
-    });
+    let there = fs::read_dir(Path::new(ROOT).join("alerts"))
+        .expect("the rules")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name in UTF-8"));
     let there: BTreeSet<String> = there
-        .filter(|name| name.ends_with(".yml") && !name.ends_with("_test.yml") && !NO_RULES.contains(&name.as_str()))
+        .filter(|name| {
+            name.ends_with(".yml") && !name.ends_with("_test.yml") && !NO_RULES.contains(&name.as_str())
+        })
         .collect();
     assert_eq!(rules, there, "src/assets/bundle.rs: RULES");
 
@@ -108,18 +110,29 @@ fn the_bundle_is_what_is_committed() {
 #[test]
 fn addresses_and_the_job_are_those_that_were_asked_for() {
     let grafana = "https://grafana.example/team";
-    let files =
-        export(&["--grafana-url", &format!("{grafana}/"), "--runbook-url", "https://wiki.example/r", "--job", "prod/orders"]);
+    let files = export(&[
+        "--grafana-url",
+        &format!("{grafana}/"),
+        "--runbook-url",
+        "https://wiki.example/r",
+        "--job",
+        "prod/orders",
+    ]);
     for (path, text) in &files {
         let path = path.to_str().unwrap();
         for default in [GRAFANA_URL, RUNBOOK_URL] {
             assert!(!text.contains(default), "{path} has {default}");
         }
         if let Some(name) = path.strip_prefix("alerts/") {
-            assert!(text.contains("https://wiki.example/r/Vitalsign") && text.contains(&format!("{grafana}/d/")));
+            assert!(
+                text.contains("https://wiki.example/r/Vitalsign") && text.contains(&format!("{grafana}/d/"))
+            );
             promtool_takes(text);
             let all = series(text, |_| true);
-            assert!(!all.is_empty() && all.iter().all(|after| after.starts_with(r#"{job="prod/orders""#)), "{name}");
+            assert!(
+                !all.is_empty() && all.iter().all(|after| after.starts_with(r#"{job="prod/orders""#)),
+                "{name}"
+            );
         } else if path.starts_with("dashboards/") {
             let dashboard: Value = serde_json::from_str(text).expect("JSON");
             let job = dashboard["templating"]["list"].as_array().unwrap().iter().find(|v| v["name"] == "job");
@@ -184,7 +197,9 @@ fn series(rules: &str, fits: impl Fn(&[String]) -> bool) -> Vec<&str> {
         let labels: Vec<String> = definition.attributes.iter().map(|name| prometheus_label(name)).collect();
         let name = prometheus_name(definition);
         let names = match definition.instrument {
-            Instrument::Histogram(_) => ["_bucket", "_sum", "_count"].map(|part| format!("{name}{part}")).to_vec(),
+            Instrument::Histogram(_) => {
+                ["_bucket", "_sum", "_count"].map(|part| format!("{name}{part}")).to_vec()
+            }
             _ => vec![name],
         };
         for name in names.iter().filter(|_| fits(&labels)) {
@@ -212,7 +227,9 @@ fn expressions(rules: &str) -> Vec<&str> {
         let key = line.trim_start().trim_start_matches("- ").split_once(':').map(|(key, _)| key);
         match key {
             Some("expr") => inside = true,
-            Some("for" | "labels" | "annotations" | "record" | "alert" | "keep_firing_for" | "# ") => inside = false,
+            Some("for" | "labels" | "annotations" | "record" | "alert" | "keep_firing_for" | "# ") => {
+                inside = false
+            }
             _ => {}
         }
         if inside {

@@ -31,7 +31,8 @@ fn the_committed_dashboards_are_the_generated_ones() {
         );
         files.insert(file);
     }
-    let found = std::fs::read_dir(FOLDER).expect("read the folder").map(|entry| entry.expect("an entry").path());
+    let found =
+        std::fs::read_dir(FOLDER).expect("read the folder").map(|entry| entry.expect("an entry").path());
     let json: BTreeSet<PathBuf> =
         found.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
     assert_eq!(json, files, "files that nothing makes");

@@ -94,9 +94,13 @@ fn every_panel_asks_the_chosen_data_source() {
 fn every_selector_keeps_to_the_chosen_instances() {
     refuse(|panel, found| {
         for query in queries(panel) {
-            for selector in query.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(in_it, _)| in_it)) {
+            for selector in
+                query.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(in_it, _)| in_it))
+            {
                 let alerts = selector.contains("alertname=");
-                if !alerts && !(selector.contains(r#"job=~"$job""#) && selector.contains(r#"instance=~"$instance""#)) {
+                if !alerts
+                    && !(selector.contains(r#"job=~"$job""#) && selector.contains(r#"instance=~"$instance""#))
+                {
                     found(format!("{{{selector}}} looks at all instances"));
                 }
             }
@@ -147,7 +151,8 @@ fn dashboards_have_what_grafana_needs_to_load_and_link_them() {
             assert!(!whole.contains(no), "{uid}: {no}");
         }
         for link in whole.split("/d/").skip(1) {
-            let target: String = link.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+            let target: String =
+                link.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
             assert!(uids.contains(&target.as_str()), "{uid} links to {target}");
         }
         let ids: Vec<u64> = dashboard["panels"]
@@ -157,7 +162,8 @@ fn dashboards_have_what_grafana_needs_to_load_and_link_them() {
             .chain(panels(&dashboard))
             .filter_map(|panel| panel["id"].as_u64())
             .collect();
-        let rows = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] == "row").count();
+        let rows =
+            dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] == "row").count();
         let distinct: BTreeSet<u64> = ids.iter().copied().collect();
         assert_eq!(distinct.len(), rows + panels(&dashboard).len(), "{uid}: two panels have one id");
         let open = dashboard["panels"].as_array().unwrap().len() - rows;
@@ -183,7 +189,12 @@ fn every_variable_is_used_and_every_used_one_is_there() {
             assert_eq!(kind, if name == "datasource" { "datasource" } else { "query" }, "{uid}: {name}");
             if ["job", "instance"].contains(&name) {
                 assert_eq!(
-                    (&variable["includeAll"], &variable["multi"], &variable["allValue"], &variable["refresh"]),
+                    (
+                        &variable["includeAll"],
+                        &variable["multi"],
+                        &variable["allValue"],
+                        &variable["refresh"]
+                    ),
                     (&true.into(), &true.into(), &".+".into(), &2.into()),
                     "{uid}: {name}"
                 );

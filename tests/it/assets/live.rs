@@ -127,7 +127,11 @@ fn every_query_answers() {
             let rows = rig.prometheus.query(&query)?;
             let about: BTreeSet<&str> =
                 rows.iter().map(|row| text(&row["metric"]["healthcheck_name"])).collect();
-            if about.contains("cache") && !about.contains("memory") { Ok(()) } else { Err(format!("{about:?}")) }
+            if about.contains("cache") && !about.contains("memory") {
+                Ok(())
+            } else {
+                Err(format!("{about:?}"))
+            }
         });
         columns += 1;
     }

@@ -5,9 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use sqlx::{Postgres as Driver, postgres::PgPoolOptions};
 use tokio::runtime::Runtime;
-use vitalsign::{
-    InFlight, Plan, PoolMetrics, RuntimeMetrics, TaskGroup, check, metrics::Store,
-};
+use vitalsign::{InFlight, Plan, PoolMetrics, RuntimeMetrics, TaskGroup, check, metrics::Store};
 
 use crate::harness::{
     agent::Agent, http, ports, postgres::Postgres, prometheus::Prometheus, rabbitmq::RabbitMq, redis::Redis,
@@ -52,7 +50,14 @@ impl Rig {
         ));
         let program = Program::start(&postgres);
         let jobs = [("agent", agent.addr()), ("orders", program.addr)];
-        Self { prometheus: Prometheus::start(&jobs, RULES), _agent: agent, program, _postgres: postgres, redis, _asked: asked }
+        Self {
+            prometheus: Prometheus::start(&jobs, RULES),
+            _agent: agent,
+            program,
+            _postgres: postgres,
+            redis,
+            _asked: asked,
+        }
     }
 }
 
@@ -82,7 +87,8 @@ impl Program {
         plan.add(check("ledger", async || true).critical()).expect("a check");
         let agent = vitalsign::Agent::start(plan, &store).expect("an agent");
         let registry = prometheus::Registry::new();
-        let placed = prometheus::IntGauge::new("orders_open", "Orders that are not yet paid").expect("a gauge");
+        let placed =
+            prometheus::IntGauge::new("orders_open", "Orders that are not yet paid").expect("a gauge");
         placed.set(17);
         registry.register(Box::new(placed)).expect("one gauge of that name");
         store.join(&registry).expect("names of its own");
