@@ -31,6 +31,9 @@ const RULES: &[(&str, &str)] = &[
     ("http", include_str!("../../alerts/http.yml")),
 ];
 
+/// How Alertmanager may route what the rules say.
+const ROUTING: &str = include_str!("../../alerts/alertmanager.example.yml");
+
 /// Names of other exporters for the same numbers; kept apart from the rules, because never both may be there.
 const COMPATIBILITY: &str = include_str!("../../alerts/compatibility.yml");
 
@@ -93,6 +96,7 @@ impl Place {
             resources.push(resource(name, &rules));
             files.push(file(format!("alerts/{name}.yml"), rules));
         }
+        files.push(file("alertmanager.example.yml".to_owned(), ROUTING.to_owned()));
         files.push(file("kubernetes/prometheusrule.yml".to_owned(), resources.join("---\n")));
         files.push(file(
             "compatibility/compatibility.yml".to_owned(),

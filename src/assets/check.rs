@@ -192,7 +192,8 @@ fn duration() -> Vec<Panel> {
         Panel::series(
             "Duration, quantiles",
             "How long runs took, and the time limit as a dashed line. p99 near the line means that the next slow answer \
-             is a failed run.",
+             is a failed run. Quantiles lie between the bounds of buckets, so runs that time out may show a little above \
+             it.",
             12,
         )
         .query(quantile("0.5", "le", "healthcheck.duration"), "p50")

@@ -225,12 +225,12 @@ fn disks() -> Vec<Panel> {
         )
         .column("Value #B", "Size", 100, &[("unit", json!("bytes"))])
         .column("Value #C", "Free", 100, &[("unit", json!("bytes"))])
-        .column("Value #D", "Full in", 110, &[("unit", json!("s")), ("noValue", json!("–"))])
+        .column("Value #D", "Full in", 110, &[("unit", json!("s"))])
         .column(
             "Value #E",
             "Inodes used",
             110,
-            &[("unit", json!("percentunit")), ("decimals", json!(0)), ("noValue", json!("–"))],
+            &[("unit", json!("percentunit")), ("decimals", json!(0))],
         )
         .column("Value #F", "Answers", 90, &says(&[(0, "yes", "green"), (1, "no", "red")]))
         .order(&[("Used", true)])

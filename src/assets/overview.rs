@@ -212,6 +212,7 @@ fn objectives() -> Vec<Panel> {
         .column("Value #E", "Burn 1 h", 80, &burning(14.4))
         .column("Value #F", "Burn 6 h", 80, &burning(6.0))
         .column("Value #G", "Burn 3 d", 80, &burning(1.0))
+        .order(&[("Budget left", false)])
         .unit("percentunit")
         .decimals(2),
         Panel::series(
@@ -311,8 +312,8 @@ fn alerts() -> Vec<Panel> {
             14,
         )
         .height(8)
-        .query(FIRING, "alerts")
-        .merged(&["__name__", "alertstate", "Value"])
+        .query(format!("max by (alertname, severity, job, instance, healthcheck_name) ({FIRING})"), "alerts")
+        .merged(&["Value"])
         .column("alertname", "Alert", 240, &[])
         .column("severity", "Severity", 90, &[])
         .column("healthcheck_name", "Check", 160, &[leads("Open the check", &check_of_row())])

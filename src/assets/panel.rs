@@ -268,8 +268,10 @@ impl Panel {
     ) -> Self {
         self.columns.get_or_insert_default().shown.push((name.to_owned(), title));
         let width = json!({"id": "custom.width", "value": width});
+        // A row may lack what a column shows; what stands for an empty panel must not stand there.
+        let lacking = json!({"id": "noValue", "value": "–"});
         let properties = properties.iter().map(|(id, value)| json!({"id": id, "value": value}));
-        let all: Vec<Value> = std::iter::once(width).chain(properties).collect();
+        let all: Vec<Value> = [width, lacking].into_iter().chain(properties).collect();
         self.overrides.push(json!({"matcher": {"id": "byName", "options": title}, "properties": all}));
         self
     }

@@ -228,7 +228,7 @@ fn expressions(rules: &str) -> Vec<&str> {
         match key {
             Some("expr") => inside = true,
             Some("for" | "labels" | "annotations" | "record" | "alert" | "keep_firing_for" | "# ") => {
-                inside = false
+                inside = false;
             }
             _ => {}
         }

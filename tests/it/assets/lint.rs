@@ -1,8 +1,12 @@
 //! What every dashboard keeps: the rules of Grafana's own linter for mixins that apply here, and ours.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde_json::Value;
+use vitalsign::assets::RUNBOOK_URL;
 
 use super::generated::dashboards;
 
@@ -97,10 +101,9 @@ fn every_selector_keeps_to_the_chosen_instances() {
             for selector in
                 query.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(in_it, _)| in_it))
             {
+                let chosen = [r#"job=~"$job""#, r#"instance=~"$instance""#];
                 let alerts = selector.contains("alertname=");
-                if !alerts
-                    && !(selector.contains(r#"job=~"$job""#) && selector.contains(r#"instance=~"$instance""#))
-                {
+                if !alerts && !chosen.iter().all(|matcher| selector.contains(matcher)) {
                     found(format!("{{{selector}}} looks at all instances"));
                 }
             }
@@ -169,6 +172,43 @@ fn dashboards_have_what_grafana_needs_to_load_and_link_them() {
         let open = dashboard["panels"].as_array().unwrap().len() - rows;
         assert!(open <= 30, "{uid}: {open} open panels are too many to read");
     }
+}
+
+#[test]
+fn links_from_and_to_alerts_lead_somewhere() {
+    let alerts = Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts");
+    let mut pages = 0;
+    for (uid, dashboard) in dashboards() {
+        for link in dashboard.to_string().split(&format!("{RUNBOOK_URL}/")).skip(1) {
+            let (page, _) = link.split_once(')').expect("a link in Markdown");
+            assert!(alerts.join("runbooks").join(page).exists(), "{uid}: there is no {page}");
+            pages += 1;
+        }
+    }
+    assert!(pages > 0, "no dashboard leads to a page");
+
+    let variables: BTreeMap<&str, BTreeSet<String>> = dashboards()
+        .iter()
+        .map(|(uid, dashboard)| {
+            let list = dashboard["templating"]["list"].as_array().unwrap().iter();
+            (*uid, list.map(|variable| format!("var-{}", text(&variable["name"]))).collect())
+        })
+        .collect();
+    let mut links = 0;
+    for entry in std::fs::read_dir(alerts).unwrap() {
+        let Ok(rules) = std::fs::read_to_string(entry.unwrap().path()) else { continue };
+        for line in rules.lines().filter_map(|line| line.trim().strip_prefix("dashboard_url: ")) {
+            let (_, link) = line.split_once("/d/").unwrap_or_else(|| panic!("{line} leads to no dashboard"));
+            let (uid, choices) = link.split_once('?').unwrap_or((link, ""));
+            let known = variables.get(uid).unwrap_or_else(|| panic!("{line}: there is no {uid}"));
+            for choice in choices.split('&').filter(|choice| !choice.is_empty()) {
+                let name = choice.split('=').next().unwrap();
+                assert!(known.contains(name), "{line}: {uid} has no {name}");
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 0, "no alert leads to a dashboard");
 }
 
 #[test]
