@@ -1,5 +1,6 @@
 //! The command line: arguments to configuration to action to exit code. Flags are named as other exporters name theirs.
 
+mod assets;
 mod check;
 mod config;
 mod healthcheck;
@@ -62,6 +63,9 @@ enum Action {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigAction),
+    /// Dashboards and alert rules that come with this program
+    #[command(subcommand)]
+    Assets(assets::AssetsAction),
     /// Ask a health endpoint and exit 0 on 200, else 1: for containers without curl
     Healthcheck {
         /// The endpoint
@@ -115,13 +119,14 @@ impl ValueEnum for LogFormat {
 #[must_use]
 pub fn main() -> ExitCode {
     telemetry::hide_panic_messages();
-    let Command { options, action } = Command::parse();
+    let Command { mut options, action } = Command::parse();
     match action.unwrap_or(Action::Run) {
         Action::Run => run::run(&options),
         Action::Check { names, format } => check::check(&options, &names, format),
         Action::Config(ConfigAction::Check) => config::check(&options),
         Action::Config(ConfigAction::Show) => config::show(&options),
         Action::Config(ConfigAction::Example) => config::example(),
+        Action::Assets(action) => assets::assets(&mut options, action),
         Action::Healthcheck { url, timeout } => healthcheck::healthcheck(&url, timeout),
     }
 }

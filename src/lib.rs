@@ -31,6 +31,7 @@
 //! `prometheus-interop`, on by default too, a registry of the crate `prometheus` can [join](metrics::Store::join) the page.
 
 pub mod agent;
+pub mod assets;
 pub mod checks;
 pub mod cli;
 mod collect;

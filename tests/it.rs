@@ -14,6 +14,8 @@ mod harness;
 mod alerts;
 #[path = "it/amqp.rs"]
 mod amqp;
+#[path = "it/assets.rs"]
+mod assets;
 #[path = "it/bad_input.rs"]
 mod bad_input;
 #[path = "it/canary.rs"]

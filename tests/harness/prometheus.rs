@@ -1,4 +1,4 @@
-//! Prometheus itself, from Debian's package, scraping one target: what it makes of our pages.
+//! A real Prometheus: Debian's, or another that was built; what it makes of our pages, rules and pushes.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::{
     http, ports,
-    process::{Process, command},
+    process::{Process, command, installed},
     scratch::Scratch,
     user::User,
 };
 
 const STARTS: Duration = Duration::from_secs(60);
+/// From Debian's package.
 const PROGRAM: &str = "/usr/bin/prometheus";
 
 /// A running Prometheus.
@@ -27,31 +28,58 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes `target` every second, and keeps exemplars.
+    /// One that scrapes these once a second, each under the name of a job, evaluates these rule files, and keeps
+    /// exemplars.
     #[track_caller]
-    pub(crate) fn start(target: SocketAddr) -> Self {
-        assert!(Path::new(PROGRAM).exists(), "not installed: run tests/run, or apt-get install prometheus");
+    pub(crate) fn start(jobs: &[(&str, SocketAddr)], rules: &[&Path]) -> Self {
+        let mut config =
+            "global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }\n".to_owned();
+        let rules: Vec<String> =
+            rules.iter().map(|file| format!("{:?}", file.display().to_string())).collect();
+        config.push_str(&format!("rule_files: [{}]\nscrape_configs:\n", rules.join(", ")));
+        for (job, target) in jobs {
+            config.push_str(&format!(
+                "- {{ job_name: {job}, static_configs: [{{ targets: ['{target}'] }}] }}\n"
+            ));
+        }
+        Self::start_with(&config)
+    }
+
+    /// One with this configuration.
+    #[track_caller]
+    pub(crate) fn start_with(config: &str) -> Self {
+        let program = installed(PROGRAM, "prometheus");
+        let more = ["--storage.tsdb.retention.time=1d", "--enable-feature=exemplar-storage"];
+        Self::start_program(program.as_ref(), config, &more)
+    }
+
+    /// Another program than Debian's, with this configuration and these arguments.
+    #[track_caller]
+    pub(crate) fn start_program(program: &Path, config: &str, more: &[&str]) -> Self {
         let scratch = Scratch::new("prometheus", User::oneself());
-        let config = format!(
-            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\nscrape_configs:\n- job_name: vitalsign\n  \
-             static_configs: [{{ targets: ['{target}'] }}]\n"
-        );
-        let config = scratch.write("prometheus.yml", &config, User::oneself());
+        let config = scratch.write("prometheus.yml", config, User::oneself());
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
-        let mut prometheus = command(PROGRAM, User::oneself(), "KILL");
+        let mut prometheus = command(program, User::oneself(), "KILL");
         prometheus
             .current_dir(scratch.path())
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--web.listen-address={addr}"))
-            .arg(format!("--storage.tsdb.path={}", scratch.join("data").display()))
-            .arg("--enable-feature=exemplar-storage");
+            .args([
+                format!("--config.file={}", config.display()),
+                format!("--storage.tsdb.path={}", scratch.join("data").display()),
+                format!("--web.listen-address={addr}"),
+            ])
+            .args(more);
         let process = Process::start("prometheus", prometheus, scratch.path());
-        process.ready("ready", STARTS, || {
-            let ready =
+        process.ready("answer", STARTS, || {
+            let answer =
                 http::send(addr, b"GET /-/ready HTTP/1.0\r\n\r\n").map_err(|error| error.to_string())?;
-            if ready.status == 200 { Ok(()) } else { Err(ready.status.to_string()) }
+            if answer.status == 200 { Ok(()) } else { Err(answer.text().to_owned()) }
         });
         Self { addr, process, scratch }
+    }
+
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// What its API answers at `path`.
@@ -60,5 +88,15 @@ impl Prometheus {
         let answer = http::get(self.addr, &format!("/api/v1/{path}")).json();
         assert_eq!(answer["status"], "success", "{path}: {answer}");
         answer["data"].clone()
+    }
+
+    /// What `expression` is now: series with their labels and values.
+    pub(crate) fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
+        let query: String = url::form_urlencoded::byte_serialize(expression.as_bytes()).collect();
+        let answer = http::get(self.addr, &format!("/api/v1/query?query={query}")).json();
+        match answer["data"]["result"].as_array() {
+            Some(series) => Ok(series.clone()),
+            None => Err(answer["error"].to_string()),
+        }
     }
 }

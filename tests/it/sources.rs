@@ -51,7 +51,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("cli", &["model", "config", "health", "metrics", "runner", "telemetry", "web", "agent"]),
+    ("assets", &["model", "metrics"]),
+    ("cli", &["model", "assets", "config", "health", "metrics", "runner", "telemetry", "web", "agent"]),
     ("main", &["cli"]),
 ];
 
@@ -86,7 +87,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls_platform_verifier", &["checks/tls/", "push/"]),
     ("saphyr_parser", &["config/parse.rs", "config/parse/"]),
     ("serde", &["web/"]),
-    ("serde_json", &["web/", "config/", "checks/http/", "agent/"]),
+    ("serde_json", &["assets.rs", "assets/", "web/", "config/", "checks/http/", "agent/"]),
     ("serde_json_path", &["checks/http/"]),
     (
         "sqlx",
