@@ -169,7 +169,7 @@ fn tasks() -> Vec<Panel> {
         Panel::series(
             "Futures that keep a thread",
             "The share of time in which futures of the group kept a thread. What is near 1 blocks: move it to \
-             `spawn_blocking`.",
+             a thread for blocking work.",
             8,
         )
         .query("sum by (taskgroup_name) (rate(<taskgroup.poll_time>[$__rate_interval]))", "{{taskgroup_name}}")
