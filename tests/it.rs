@@ -22,6 +22,8 @@ mod bad_input;
 mod canary;
 #[path = "it/command_line.rs"]
 mod command_line;
+#[path = "it/deploy.rs"]
+mod deploy;
 #[path = "it/embedding.rs"]
 mod embedding;
 #[path = "it/exposition.rs"]

@@ -28,35 +28,27 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// One that scrapes these once a second, each under the name of a job, evaluates these rule files, and keeps
-    /// exemplars.
+    /// One that scrapes these once a second, each under the name of a job, evaluates these rules, and keeps exemplars.
     #[track_caller]
-    pub(crate) fn start(jobs: &[(&str, SocketAddr)], rules: &[&Path]) -> Self {
-        let mut config =
-            "global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }\n".to_owned();
-        let rules: Vec<String> =
-            rules.iter().map(|file| format!("{:?}", file.display().to_string())).collect();
-        config.push_str(&format!("rule_files: [{}]\nscrape_configs:\n", rules.join(", ")));
+    pub(crate) fn start(jobs: &[(&str, SocketAddr)], rules: &str) -> Self {
+        let mut config = "global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }\n\
+                          rule_files: [rules.yml]\nscrape_configs:\n"
+            .to_owned();
         for (job, target) in jobs {
             config.push_str(&format!(
                 "- {{ job_name: {job}, static_configs: [{{ targets: ['{target}'] }}] }}\n"
             ));
         }
-        Self::start_with(&config)
-    }
-
-    /// One with this configuration.
-    #[track_caller]
-    pub(crate) fn start_with(config: &str) -> Self {
         let program = installed(PROGRAM, "prometheus");
         let more = ["--storage.tsdb.retention.time=1d", "--enable-feature=exemplar-storage"];
-        Self::start_program(program.as_ref(), config, &more)
+        Self::start_program(&program, &config, rules, &more)
     }
 
-    /// Another program than Debian's, with this configuration and these arguments.
+    /// Another program than Debian's, with this configuration beside these rules (`rules.yml`), and these arguments.
     #[track_caller]
-    pub(crate) fn start_program(program: &Path, config: &str, more: &[&str]) -> Self {
+    pub(crate) fn start_program(program: &Path, config: &str, rules: &str, more: &[&str]) -> Self {
         let scratch = Scratch::new("prometheus", User::oneself());
+        scratch.write("rules.yml", rules, User::oneself());
         let config = scratch.write("prometheus.yml", config, User::oneself());
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
         let mut prometheus = command(program, User::oneself(), "KILL");

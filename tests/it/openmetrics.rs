@@ -158,7 +158,7 @@ fn prometheus_reads_units_and_exemplars_off_it() {
         target.addr(),
         collector.addr()
     ));
-    let prometheus = Prometheus::start(&[("vitalsign", agent.addr())], &[]);
+    let prometheus = Prometheus::start(&[("vitalsign", agent.addr())], "");
     let found = eventually("an exemplar in Prometheus", SOON, || {
         let query = "query_exemplars?query=healthcheck_duration_seconds_bucket&start=0&end=9999999999";
         let found = prometheus.ask(query);
