@@ -26,6 +26,8 @@ struct Tested {
     fires: bool,
     /// It is silent shortly before, in the same group.
     step_before: bool,
+    /// It is silent again later, in the same group.
+    ends: bool,
     quiet: Vec<&'static str>,
 }
 
@@ -80,6 +82,7 @@ fn every_alert_is_tested_for_firing_and_for_silence() {
                     one.fires = true;
                     one.step_before |=
                         cases.iter().any(|before| precedes(before, case, &labels["exp_labels"]));
+                    one.ends |= cases.iter().any(|after| is_over(after, case, &labels["exp_labels"]));
                 }
             }
         }
@@ -100,7 +103,8 @@ fn every_alert_is_tested_for_firing_and_for_silence() {
             _ => &QUIET,
         };
         let quiet = expected.iter().all(|group| one.quiet.contains(group));
-        let enough = one.cases >= 3 && one.fires && quiet && (one.step_before || expected.is_empty());
+        let ends = one.ends || rule.keeps == 0;
+        let enough = one.cases >= 3 && one.fires && quiet && ends && (one.step_before || expected.is_empty());
         if !enough {
             missing.push(format!("{}: {one:?}", rule.place()));
         }
@@ -116,12 +120,24 @@ fn key(alert: &str, labels: &Value) -> (String, String, String) {
 
 /// Whether `before` looks at the same alert a step earlier, and there is none with these labels.
 fn precedes(before: &Value, case: &Value, labels: &Value) -> bool {
-    let at = |case: &Value| parse_duration(text(&case["eval_time"])).expect("a time").as_secs();
-    let silent = list(&before["exp_alerts"]).iter().all(|alert| alert["exp_labels"] != *labels);
-    let gap = at(case).checked_sub(at(before)).filter(|gap| *gap > 0);
-    // Windows of hours are evaluated once a minute, and the burn rates of days a little less exactly.
+    let gap = seconds(case).checked_sub(seconds(before)).filter(|gap| *gap > 0);
+    // Of burn rates over days a minute more or less says nothing.
     let step = if labels.get("window").is_some() { 5 * ONE_STEP_SECONDS } else { ONE_STEP_SECONDS };
-    before["alertname"] == case["alertname"] && silent && gap.is_some_and(|gap| gap <= step)
+    is_silent(before, case, labels) && gap.is_some_and(|gap| gap <= step)
+}
+
+/// Whether `after` looks at the same alert later, and there is none with these labels any more.
+fn is_over(after: &Value, case: &Value, labels: &Value) -> bool {
+    is_silent(after, case, labels) && seconds(after) > seconds(case)
+}
+
+fn is_silent(other: &Value, case: &Value, labels: &Value) -> bool {
+    other["alertname"] == case["alertname"]
+        && list(&other["exp_alerts"]).iter().all(|alert| alert["exp_labels"] != *labels)
+}
+
+fn seconds(case: &Value) -> u64 {
+    parse_duration(text(&case["eval_time"])).expect("a time").as_secs()
 }
 
 /// A run of promtool.

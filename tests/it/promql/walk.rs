@@ -93,8 +93,8 @@ impl<'a> Walk<'a> {
             Expr::Paren(inner) => self.walk(&inner.expr, usage),
             Expr::Unary(inner) => self.walk(&inner.expr, usage),
             Expr::NumberLiteral(_) | Expr::StringLiteral(_) => Value::Scalar,
-            Expr::VectorSelector(selector) => self.selector(selector, usage).0,
-            Expr::MatrixSelector(matrix) => self.selector(&matrix.vs, usage).0,
+            Expr::VectorSelector(selector) => self.selector(selector, usage),
+            Expr::MatrixSelector(matrix) => self.selector(&matrix.vs, usage),
             Expr::Subquery(inner) => self.walk(&inner.expr, usage),
             Expr::Call(call) => self.call(call, usage),
             Expr::Aggregate(aggregate) => self.aggregate(aggregate, usage),
@@ -106,16 +106,16 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn selector(&mut self, selector: &VectorSelector, usage: Use) -> (Value, Option<Series>) {
+    fn selector(&mut self, selector: &VectorSelector, usage: Use) -> Value {
         let unknown = Value::Vector(Vector { any: true, ..Vector::default() });
         let Some(name) = selector.name.as_deref() else {
             self.problem("name the metric: {…} alone reads whatever there is");
-            return (unknown, None);
+            return unknown;
         };
         let Some(series) = self.catalogue.get(name).cloned() else {
             let nearest = self.catalogue.nearest(name).unwrap_or_default();
             self.problem(format!("there is no series {name}; the nearest name is {nearest}"));
-            return (unknown, None);
+            return unknown;
         };
         self.series.insert(name.to_owned());
         self.definitions.extend(series.definition);
@@ -130,11 +130,12 @@ impl<'a> Walk<'a> {
             self.problem(problem);
         }
         if series.kind != Kind::Gauge && usage == Use::Value {
-            self.problem(format!("{name} is a counter: its value says only how long ago the last restart was; use rate or increase"));
+            self.problem(format!(
+                "{name} is a counter: its value says only how long ago the last restart was; use rate or increase"
+            ));
         }
         let recorded = series.definition.is_none() && name.contains(':');
-        let vector = Vector { labels: series.labels.clone(), closed: recorded, any: series.any_label };
-        (Value::Vector(vector), Some(series))
+        Value::Vector(Vector { labels: series.labels, closed: recorded, any: series.any_label })
     }
 
     fn call(&mut self, call: &Call, usage: Use) -> Value {
@@ -194,7 +195,7 @@ impl<'a> Walk<'a> {
                 if let Some(misfit) = misfit {
                     self.problem(format!("{function}({argument}): {name} {misfit}"));
                 }
-                self.selector(&matrix.vs, if misfit.is_some() { Use::Tamed } else { usage }).0
+                self.selector(&matrix.vs, if misfit.is_some() { Use::Tamed } else { usage })
             }
             Expr::Subquery(_) if matches!(function, "rate" | "irate" | "increase") => {
                 self.problem(format!("{function} of a subquery: restarts inside of it are lost"));
