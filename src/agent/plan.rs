@@ -355,6 +355,7 @@ pub fn example() -> String {
          service: orders\n\
          stop: { drain: 5s, within: 20s }\n\
          log: { level: info, format: logfmt }\n\
+         # otlp: { endpoint: \"http://collector:4318\", spool: { directory: /var/lib/vitalsign/spool } }\n\
          checks:\n",
     );
     for kind in checks::KINDS {

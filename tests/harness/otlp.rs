@@ -155,7 +155,6 @@ impl Collector {
 
     /// Starts one on this port.
     #[track_caller]
-    #[expect(clippy::disallowed_methods, reason = "tests have no supervisor")]
     pub(crate) fn start_at(protocol: Protocol, port: u16) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -15,9 +15,15 @@ use vitalsign::{
 use crate::harness::{
     agent::Agent,
     eventually::{eventually, same},
+    otlp::Taken,
     scrape::Scrape,
     scratch::Scratch,
     user::User,
+};
+
+use crate::{
+    otlp::is_as_defined,
+    push::{names_in, names_on},
 };
 
 #[path = "exposition/oracle.rs"]
@@ -25,7 +31,7 @@ mod oracle;
 #[path = "exposition/page.rs"]
 mod page;
 
-use page::{page, promtool};
+use page::{page, page_and_push, promtool};
 
 const SOON: Duration = Duration::from_secs(60);
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.txt");
@@ -172,6 +178,14 @@ fn the_page_has_every_definition_and_nothing_else() {
         }
         assert_eq!(seen, wanted, "the labels of {name}");
     }
+}
+
+#[test]
+fn every_metric_of_the_page_is_pushed_as_it_is_defined() {
+    let (page, pushed) = page_and_push();
+    let (on_page, in_batches) = (names_on(&Scrape::parse(page)), names_in(pushed));
+    assert_eq!(on_page.difference(&in_batches).collect::<Vec<_>>(), [""; 0], "not pushed");
+    pushed.iter().flat_map(Taken::metrics).for_each(is_as_defined);
 }
 
 #[test]

@@ -99,6 +99,19 @@ fn read(metric: Metric) -> Received {
     Received { description: metric.description, unit: metric.unit, instrument, attributes }
 }
 
+/// Fails unless `metric` is one of ours and is as its definition says; attributes that are empty are absent.
+#[track_caller]
+pub(crate) fn is_as_defined(metric: &Metric) {
+    let Received { description, unit, instrument, attributes } = read(metric.clone());
+    let definition = definitions().into_iter().find(|definition| definition.name == metric.name);
+    let definition = definition.unwrap_or_else(|| panic!("{} is defined nowhere", metric.name));
+    assert_eq!((description.as_str(), unit.as_str()), (definition.help, definition.unit), "{}", metric.name);
+    assert_eq!(instrument, definition.instrument, "{}", metric.name);
+    let unknown: Vec<_> =
+        attributes.iter().filter(|name| !definition.attributes.contains(&name.as_str())).collect();
+    assert!(unknown.is_empty(), "{}: {unknown:?} beside {:?}", metric.name, definition.attributes);
+}
+
 #[test]
 fn every_metric_arrives_as_its_definition_says() {
     let mut received = received(&store());

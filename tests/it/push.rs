@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 
 use rustix::process::Signal;
+use vitalsign::metrics::prometheus_name;
 
 use crate::harness::{
     agent::{Agent, Launch},
     eventually::eventually,
     otlp::{ARRIVES, Collector, Protocol, Step, Taken, tls},
     ports,
+    scrape::Scrape,
     scratch::Scratch,
     user::User,
 };
+use crate::otlp::is_as_defined;
 
 #[path = "push/outage.rs"]
 mod outage;
@@ -25,13 +28,10 @@ fn pushing(endpoint: &str, more: &str) -> Launch {
     ))
 }
 
+/// Where a collector is, as the end of a line of a configuration and what belongs below it.
 fn url(collector: &Collector, protocol: Protocol) -> String {
-    match protocol {
-        Protocol::Http => format!("http://{}", collector.addr),
-        Protocol::Grpc => {
-            format!("{{ADDR}}\n  protocol: grpc").replace("{ADDR}", &format!("http://{}", collector.addr))
-        }
-    }
+    let protocol = if protocol == Protocol::Grpc { "\n  protocol: grpc" } else { "" };
+    format!("http://{}{protocol}", collector.addr)
 }
 
 /// A number of the push.
@@ -84,25 +84,52 @@ fn needs_no_more_than_one_variable() {
 }
 
 #[test]
-fn what_is_scraped_is_what_is_pushed() {
-    let collector = Collector::start(Protocol::Http);
-    let agent = pushing(&url(&collector, Protocol::Http), "").start();
-    let names = |taken: &[Taken]| -> BTreeSet<String> {
-        taken.iter().flat_map(|taken| taken.metrics().map(|metric| metric.name.clone())).collect()
+fn the_command_line_says_where_settings_come_from_and_what_is_wrong() {
+    let launch = || {
+        Launch::without_config()
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary")
     };
-    let scraped = agent.scrape();
-    let families = scraped.families();
-    let expected: BTreeSet<String> = vitalsign::agent::definitions()
-        .into_iter()
-        .filter(|definition| families.contains_key(&vitalsign::metrics::prometheus_name(definition)))
-        .map(|definition| definition.name.to_owned())
-        .collect();
+    let shown = launch().arg("config").arg("show").run();
+    let line =
+        "  endpoint: http://collector:4318/  # from the environment variable OTEL_EXPORTER_OTLP_ENDPOINT\n";
+    assert!(shown.status.success() && shown.stdout.contains(line), "{}", shown.stdout);
+    assert!(!shown.stdout.contains("canary"), "{}", shown.stdout);
+    let wrong = launch().env("OTEL_METRIC_EXPORT_INTERVAL", "10s").arg("config").arg("check").run();
+    assert!(!wrong.status.success());
+    assert!(
+        wrong.stderr.contains("environment: OTEL_METRIC_EXPORT_INTERVAL: expected a whole number"),
+        "{}",
+        wrong.stderr
+    );
+}
+
+#[test]
+fn grpc_brings_every_metric_as_it_is_defined() {
+    let collector = Collector::start(Protocol::Grpc);
+    let agent = pushing(&url(&collector, Protocol::Grpc), "").start();
+    let expected = names_on(&agent.scrape());
     assert!(expected.len() > 50, "{expected:?}");
     eventually("every metric", ARRIVES, || {
-        let names = names(&collector.taken());
-        let missing: Vec<_> = expected.difference(&names).collect();
+        let pushed = names_in(&collector.taken());
+        let missing: Vec<_> = expected.difference(&pushed).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?} missing")) }
     });
+    collector.taken().last().unwrap().metrics().for_each(is_as_defined);
+}
+
+/// The metrics of ours that are on a page, but for what the resource says, by their names in OpenTelemetry.
+pub(crate) fn names_on(page: &Scrape) -> BTreeSet<String> {
+    let families = page.families();
+    let defined = vitalsign::agent::definitions().into_iter().filter(|definition| {
+        definition.name != "target.info" && families.contains_key(&prometheus_name(definition))
+    });
+    defined.map(|definition| definition.name.to_owned()).collect()
+}
+
+/// The metrics in these batches.
+pub(crate) fn names_in(taken: &[Taken]) -> BTreeSet<String> {
+    taken.iter().flat_map(Taken::metrics).map(|metric| metric.name.clone()).collect()
 }
 
 #[test]

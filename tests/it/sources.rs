@@ -82,7 +82,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("redis", &["checks/redis.rs", "checks/redis/"]),
     ("regex", &["checks/http/", "checks/process.rs"]),
     ("reqwest", &["checks/http.rs", "checks/http/", "push/"]),
-    ("rustix", &["collect/", "checks/", "metrics/foreign/"]),
+    ("rustix", &["collect/", "checks/", "metrics/foreign/", "push/spool/"]),
     ("rustls", &["checks/", "push/", "reasons.rs", "tls.rs"]),
     ("rustls_platform_verifier", &["checks/tls/", "push/"]),
     ("saphyr_parser", &["config/parse.rs", "config/parse/"]),

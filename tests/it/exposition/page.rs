@@ -11,16 +11,29 @@ use std::{
 use vitalsign::checks::KINDS;
 
 use crate::harness::{
-    agent::Agent, eventually::eventually, ports, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis,
-    scratch::Scratch, user::User,
+    agent::Agent,
+    eventually::eventually,
+    otlp::{Collector, Protocol, Taken},
+    ports,
+    postgres::Postgres,
+    rabbitmq::RabbitMq,
+    redis::Redis,
+    scratch::Scratch,
+    user::User,
 };
 
 const SOON: Duration = Duration::from_secs(60);
 
 /// A page of an agent with one check of every kind that passes and one, `broken`, that does not.
 pub(super) fn page() -> &'static str {
-    static PAGE: OnceLock<String> = OnceLock::new();
+    &page_and_push().0
+}
+
+/// That page, and what the same agent pushed after it.
+pub(super) fn page_and_push() -> &'static (String, Vec<Taken>) {
+    static PAGE: OnceLock<(String, Vec<Taken>)> = OnceLock::new();
     PAGE.get_or_init(|| {
+        let collector = Collector::start(Protocol::Http);
         let (postgres, redis) = (Postgres::start(), Redis::start());
         let other = Agent::start("checks: { memory: { kind: memory } }");
         let folder = Scratch::new("sqlite", User::oneself());
@@ -28,7 +41,8 @@ pub(super) fn page() -> &'static str {
         RabbitMq::shared().declare_queue("exposition");
         // Time enough for the first run of each to pass: none may have failed on this page.
         let mut config = format!(
-            "collectors: {{ file_descriptors: {{ enabled: true }} }}\nchecks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
+            "collectors: {{ file_descriptors: {{ enabled: true }} }}\notlp: {{ endpoint: 'http://{}', metrics: {{ interval: 500ms }} }}\nchecks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
+            collector.addr,
             ports::free()
         );
         for kind in KINDS.iter().map(|kind| kind.name()) {
@@ -62,10 +76,19 @@ pub(super) fn page() -> &'static str {
             if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:?}")) }
         });
         agent.scrape(); // so that a request for a page is on the page
-        eventually("numbers that need two readings", SOON, || {
+        let page = eventually("numbers that need two readings", SOON, || {
             let page = agent.get("/metrics").text().to_owned();
-            page.contains("\nsystem_cpu_utilization_ratio{").then_some(page)
-        })
+            let there = |name: &str| page.contains(&format!("\n{name}{{"));
+            let both = there("system_cpu_utilization_ratio") && there("vitalsign_otlp_last_success_timestamp_seconds");
+            both.then_some(page)
+        });
+        let before = collector.taken().len();
+        let pushed = eventually("a batch that is made after the page", SOON, || {
+            // The one that comes next may have been made before.
+            let taken = collector.taken();
+            (taken.len() > before + 1).then(|| taken[before + 1..].to_vec())
+        });
+        (page, pushed)
     })
 }
 

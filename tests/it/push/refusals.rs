@@ -101,36 +101,21 @@ fn what_is_too_large_is_split() {
         let collector = Collector::start(protocol);
         collector.script(steps);
         let agent = pushing(&url(&collector, protocol), "").start();
-        let taken = batches(&collector, 5);
-        let first: Vec<&Taken> =
-            taken.iter().filter(|taken| taken.time() == taken_first(&taken_times(&collector))).collect();
-        assert_eq!(first.len(), 3, "half, and two quarters");
-        let mut points = BTreeSet::new();
-        for taken in &first {
-            for metric in taken.metrics() {
-                assert!(
-                    points.insert((metric.name.clone(), format!("{:?}", metric.data))),
-                    "{} twice",
-                    metric.name
-                );
-            }
+        let times: Vec<u64> = batches(&collector, 5).iter().map(Taken::time).collect();
+        assert!(times.is_sorted(), "{times:?}");
+        let taken = collector.taken();
+        let parts: Vec<&Taken> = taken.iter().filter(|taken| taken.time() == times[0]).collect();
+        assert_eq!(parts.len(), 3, "two quarters and a half");
+        let mut families = BTreeSet::new();
+        for metric in parts.iter().flat_map(|part| part.metrics()) {
+            let points = format!("{:?}", metric.data);
+            assert!(families.insert((metric.name.clone(), points)), "{} twice", metric.name);
         }
+        let points: usize = parts.iter().map(|part| part.points()).sum();
+        let whole = taken.iter().find(|taken| taken.time() > times[0]).unwrap().points();
+        assert!(points.abs_diff(whole) < whole / 4, "{points} in parts, {whole} in the next one");
         assert_eq!(own(&agent, "points_total", &[("outcome", "rejected")]), 0.0, "{}", agent.log());
-        in_order_parts(&collector);
     }
-}
-
-fn taken_times(collector: &Collector) -> Vec<u64> {
-    collector.taken().iter().map(Taken::time).collect()
-}
-
-fn taken_first(times: &[u64]) -> u64 {
-    times[0]
-}
-
-#[track_caller]
-fn in_order_parts(collector: &Collector) {
-    assert!(taken_times(collector).is_sorted());
 }
 
 #[test]
