@@ -22,9 +22,6 @@ use crate::push::settings::Exporter;
 use crate::push::transport::{Answer, Failure, Signal, Transport, transport};
 use crate::resource::Resource;
 
-/// How long one batch is tried: what OpenTelemetry gives an export. New spans wait meanwhile, in a queue with an end.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// What the spans are of; whoever starts them may learn it later.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Source(Arc<Mutex<ResourceAttributesWithSchema>>);
@@ -53,12 +50,15 @@ pub(super) enum Sent {
 pub(super) struct Sender {
     transport: Box<dyn Transport>,
     source: Source,
+    /// How long one batch is tried, as OpenTelemetry counts the time limit. New spans wait meanwhile.
+    patience: Duration,
 }
 
 impl Sender {
     /// As `settings` say; connects nowhere yet.
     pub(super) fn new(settings: &Exporter, source: Source) -> Result<Self, String> {
-        Ok(Self { transport: transport(settings, Signal::Traces)?, source })
+        let patience = settings.timeout;
+        Ok(Self { transport: transport(settings, Signal::Traces)?, source, patience })
     }
 
     /// Sends one batch, and tries again where that helps.
@@ -66,7 +66,7 @@ impl Sender {
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.source.0.lock());
         let request = ExportTraceServiceRequest { resource_spans };
         let packed = bytes::Bytes::from(gzip(&request.encode_to_vec(), Vec::new()));
-        let (until, mut backoff) = (Instant::now() + PATIENCE, Backoff::default());
+        let (until, mut backoff) = (Instant::now() + self.patience, Backoff::default());
         loop {
             match self.transport.send(packed.clone()).await {
                 Answer::Taken { refused } => return Sent::Taken { refused },
