@@ -15,11 +15,12 @@ pub(super) fn dashboard() -> Dashboard {
         question: "Is the monitoring itself well: do agents report, read and keep their schedule?",
         since: "now-1h",
         variables: &[],
-        // What pushes metrics has a row of its own, between the page and the process.
         rows: vec![
             Row::open("Agents", agents()),
             Row::open("Collectors", collectors()),
             Row::open("Schedule and page", page()),
+            #[cfg(feature = "otlp")]
+            Row::open("Push over OTLP", push()),
             Row::open("Process", process()),
         ],
     }
@@ -174,6 +175,76 @@ fn page() -> Vec<Panel> {
         .unit("short")
         .stacked_bars()
         .when_empty("None refused"),
+    ]
+}
+
+#[cfg(feature = "otlp")]
+fn push() -> Vec<Panel> {
+    const UNUSED: &str = "Nothing is pushed";
+    vec![
+        Panel::series(
+            "Points",
+            "Points per second that the endpoint took, that it refused, and that were given up unsent. Good is sent alone.",
+            12,
+        )
+        .query("sum by (signal, outcome) (rate(<vitalsign.otlp.points>[$__rate_interval]))", "{{signal}} · {{outcome}}")
+        .unit("cps")
+        .min(0)
+        .when_empty(UNUSED),
+        Panel::series(
+            "Requests that failed",
+            "Share of the requests that the endpoint did not take, and why. What can be sent again waits and is.",
+            12,
+        )
+        .query(
+            "sum by (signal, error_type) (rate(<vitalsign.otlp.export_failures>[$__rate_interval])) / on (signal) \
+             group_left () sum by (signal) (rate(<vitalsign.otlp.exports>[$__rate_interval])) > 0",
+            "{{signal}} · {{error_type}}",
+        )
+        .unit("percentunit")
+        .min(0)
+        .when_empty("No failures"),
+        Panel::series(
+            "Waiting",
+            "How much waits to be sent. It grows while the endpoint is away and shrinks to nothing when it is back.",
+            6,
+        )
+        .query("sum by (signal, instance) (<vitalsign.otlp.queue.size>)", "{{signal}} · {{instance}}")
+        .min(0)
+        .when_empty(UNUSED),
+        Panel::series(
+            "Waiting batches",
+            "How many batches wait to be sent.",
+            6,
+        )
+        .query("sum by (signal, instance) (<vitalsign.otlp.queue.batches>)", "{{signal}} · {{instance}}")
+        .min(0)
+        .when_empty(UNUSED),
+        Panel::series(
+            "Age of what waits, and of the last success",
+            "How old the oldest batch is that waits, and how long ago the endpoint last took a request.",
+            6,
+        )
+        .query("max by (signal, instance) (<vitalsign.otlp.queue.age>)", "{{signal}} · {{instance}} · waits")
+        .query(
+            "time() - max by (signal, instance) (<vitalsign.otlp.last_success.timestamp>)",
+            "{{signal}} · {{instance}} · since success",
+        )
+        .unit("s")
+        .min(0)
+        .when_empty(UNUSED),
+        Panel::series(
+            "Lost batches",
+            "Batches that will never arrive: refused for good, too old, or pushed out of a full queue.",
+            6,
+        )
+        .query(
+            "sum by (signal, reason) (increase(<vitalsign.otlp.dropped_batches>[$__rate_interval])) > 0",
+            "{{signal}} · {{reason}}",
+        )
+        .unit("short")
+        .stacked_bars()
+        .when_empty("None lost"),
     ]
 }
 

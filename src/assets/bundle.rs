@@ -29,6 +29,8 @@ const RULES: &[(&str, &str)] = &[
     ("host", include_str!("../../alerts/host.yml")),
     ("tasks", include_str!("../../alerts/tasks.yml")),
     ("http", include_str!("../../alerts/http.yml")),
+    #[cfg(feature = "otlp")]
+    ("otlp", include_str!("../../alerts/otlp.yml")),
 ];
 
 /// How Alertmanager may route what the rules say.
