@@ -29,6 +29,8 @@
 //! Each kind of dependency is a feature, all on by default: `postgres`, `sqlite`, `redis`, `amqp`, `http`. Kinds without
 //! a client library (`tcp`, `cpu`, `memory`, `disk`, `tasks`, `process`, functions) are always there. With
 //! `prometheus-interop`, on by default too, a registry of the crate `prometheus` can [join](metrics::Store::join) the page.
+//! With `otlp`, on by default too, metrics can leave as OpenTelemetry's protobuf ([`metrics::otlp`]) or through the meter
+//! of the program's own provider ([`metrics::Store::offer`]).
 
 pub mod agent;
 pub mod checks;

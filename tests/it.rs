@@ -35,6 +35,8 @@ mod lifecycle;
 mod otlp;
 #[path = "it/peer_numbers.rs"]
 mod peer_numbers;
+#[path = "it/resource.rs"]
+mod resource;
 #[path = "it/sources.rs"]
 mod sources;
 #[path = "it/stores.rs"]
