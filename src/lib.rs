@@ -28,8 +28,9 @@
 //! # Features
 //! Each kind of dependency is a feature, all on by default: `postgres`, `sqlite`, `redis`, `amqp`, `http`. Kinds without
 //! a client library (`tcp`, `cpu`, `memory`, `disk`, `tasks`, `process`, functions) are always there. Two more are on by
-//! default too: with `otlp` metrics are pushed where an endpoint is given ([`push`]), with `prometheus-interop` a registry
-//! of the crate `prometheus` can [join](metrics::Store::join) the page.
+//! default too: with `otlp` metrics and spans are pushed where an endpoint is given ([`push`]), and metrics can leave
+//! through the meter of the program's own provider ([`metrics::Store::offer`]); with `prometheus-interop` a registry of
+//! the crate `prometheus` can [join](metrics::Store::join) the page.
 
 pub mod agent;
 pub mod assets;

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::harness::{
     agent::Agent,
-    eventually::{eventually, same},
+    eventually::{eventually, same, within},
     postgres::Postgres,
     rabbitmq::RabbitMq,
     redis::Redis,
@@ -62,6 +62,8 @@ fn a_killed_rabbitmq_is_refused_until_it_is_back() {
 }
 
 const DB: (&str, &str) = ("healthcheck_name", "db");
+/// The next run cannot have ended within it; a page cannot be older than it.
+const LESS_THAN_A_RUN: Duration = Duration::from_millis(1200);
 const BYSTANDER: (&str, &str) = ("healthcheck_name", "bystander");
 
 fn start(server: &impl Server, options: &str) -> Agent {
@@ -103,7 +105,9 @@ fn freeze_and_thaw(server: &impl Server, options: &str) -> Agent {
         seen.insert(look.failures);
         if look.failures >= 5 { Ok(()) } else { Err(format!("{look:?}")) }
     });
-    assert!([0, 1, 2, 3, 4].iter().all(|failures| seen.contains(failures)), "looked too seldom: {seen:?}");
+    // Not every single one: a slow machine looks seldom.
+    let looked = seen.range(1..3).next().is_some() && seen.range(3..5).next().is_some();
+    assert!(looked, "looked too seldom: {seen:?}");
     assert_eq!(sockets.last(), Some(&1), "connections at a time: {sockets:?}");
 
     eventually("every run since to have ended at its time limit", SOON, || {
@@ -126,6 +130,7 @@ fn freeze_and_thaw(server: &impl Server, options: &str) -> Agent {
     let look = Look::at(&agent);
     assert_eq!((look.state.as_str(), look.suspect), ("unhealthy", false), "an open breaker softens nothing");
 
+    let good_before = good_runs(&agent);
     server.thaw();
     let mut half_way = false;
     eventually("recovery", SOON, || {
@@ -134,7 +139,9 @@ fn freeze_and_thaw(server: &impl Server, options: &str) -> Agent {
         half_way |= look.failures == 0 && look.state == "unhealthy";
         if look.state == "healthy" { Ok(()) } else { Err(format!("{look:?}")) }
     });
-    assert!(half_way, "one good run was enough to recover");
+    // A slow machine may have looked at neither moment between the two runs, but then they have been by now.
+    let two = || half_way || good_runs(&agent) >= good_before + 2.0;
+    assert!(within(LESS_THAN_A_RUN, two).is_ok(), "one good run was enough to recover");
     let runs = count(&agent, "healthcheck_runs_total", &[DB]);
     eventually("three more good runs", SOON, || {
         at_most_one(server, &agent);
@@ -179,6 +186,14 @@ fn at_most_one(server: &impl Server, agent: &Agent) {
 
 fn one(sessions: &[String]) -> Result<String, String> {
     if let [session] = sessions { Ok(session.clone()) } else { Err(format!("{sessions:?}")) }
+}
+
+/// How many runs of the check did not fail.
+fn good_runs(agent: &Agent) -> f64 {
+    let page = agent.scrape();
+    let failures = page.values("healthcheck_failures_total").into_iter().filter(|sample| sample.has(&[DB]));
+    page.value("healthcheck_runs_total", &[DB]).unwrap_or_default()
+        - failures.map(|sample| sample.value).sum::<f64>()
 }
 
 /// The value of one series; a series that is not there yet counts as none.
