@@ -8,6 +8,8 @@ mod invalid;
 mod plan;
 #[cfg(feature = "otlp")]
 mod pushing;
+#[cfg(feature = "otlp")]
+mod readings;
 mod ready;
 mod runtime;
 

@@ -2,7 +2,6 @@
 //! exists while no endpoint is given.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::time::Instant;
@@ -13,6 +12,8 @@ use crate::metrics::{Refresh, Store};
 use crate::push::{Push, PushError, Settings};
 use crate::resource::Resource;
 use crate::supervisor::EndedEarly;
+
+use super::readings::Readings;
 
 /// The push, where there is one.
 pub(super) struct Pushing(Option<Push>);
@@ -28,23 +29,20 @@ impl Pushing {
         refresh: Vec<Refresh>,
     ) -> Result<(Self, Vec<Refresh>), PushError> {
         let Some(settings) = &settings.metrics else { return Ok((Self(None), refresh)) };
-        let ours = Arc::new(refresh);
-        let theirs = Arc::clone(&ours);
+        let readings = Readings::new(refresh);
+        let shared = readings.shared();
         let (judged, read) = (board.clone(), store.clone());
         let mut encoder = Encoder::new(&otlp::resource(resource.attributes()), settings.temporality);
         let source = move |now: SystemTime, limit: usize, hand_on: &mut dyn FnMut(Batch)| {
+            readings.bring();
             let at = Instant::now();
-            for refresh in ours.iter() {
-                refresh(at);
-            }
             judged.refresh_metrics(at);
             read.refresh(at);
             encoder.encode(&read.snapshot(), now, limit, hand_on);
         };
         let push = Push::start(settings, store, Box::new(source))?;
         board.tell("otlp", push.line());
-        let refresh: Refresh = Box::new(move |at| theirs.iter().filter_map(|refresh| refresh(at)).min());
-        Ok((Self(Some(push)), vec![refresh]))
+        Ok((Self(Some(push)), vec![shared]))
     }
 
     /// Waits until its task ends, which it should not; for ever where there is none.
