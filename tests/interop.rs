@@ -46,8 +46,9 @@ const ONLY_SCRAPED: &[(&str, &str)] = &[
     ("process_", "the client libraries' set; over OTLP the same numbers have OpenTelemetry's names"),
 ];
 
-/// Labels that tell where a series came from, not what it is.
-const ORIGIN: &[&str] = &["job", "instance"];
+/// Labels that tell where a series came from, not what it is. Of those of the service Prometheus makes `job` and `instance`
+/// for what is pushed, and leaves them out of `target_info`.
+const ORIGIN: &[&str] = &["job", "instance", "service_name", "service_namespace", "service_instance_id"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
