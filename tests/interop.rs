@@ -70,7 +70,8 @@ fn configuration(file: &str, instead: &[(&str, &str)]) -> String {
 
 fn prometheus(file: &str, more: &[(&str, &str)], args: &[&str]) -> Prometheus {
     let alerts = root().join("alerts").display().to_string();
-    let mut instead = vec![("15s", EVERY), ("/etc/prometheus/alerts", &*alerts), ("alertmanager:9093", "127.0.0.1:9")];
+    let mut instead =
+        vec![("15s", EVERY), ("/etc/prometheus/alerts", &*alerts), ("alertmanager:9093", "127.0.0.1:9")];
     instead.extend_from_slice(more);
     Prometheus::start_program(&program("prometheus"), &configuration(file, &instead), "", args)
 }
@@ -127,14 +128,19 @@ fn series(prometheus: &Prometheus) -> Result<BTreeMap<String, BTreeSet<String>>,
     for found in prometheus.query("{__name__=~\".+\"}")? {
         let labels = found["metric"].as_object().unwrap();
         let name = labels["__name__"].as_str().unwrap();
-        if ONLY_SCRAPED.iter().any(|(only, _)| if only.ends_with('_') { name.starts_with(only) } else { name == *only }) {
+        if ONLY_SCRAPED
+            .iter()
+            .any(|(only, _)| if only.ends_with('_') { name.starts_with(only) } else { name == *only })
+        {
             continue;
         }
-        let shown = labels.iter().filter(|(label, _)| *label != "__name__" && !ORIGIN.contains(&label.as_str()));
-        let shown = shown.map(|(label, value)| match (label.as_str(), value.as_str().unwrap().parse::<f64>()) {
-            ("le", Ok(bound)) => format!("le={bound}"),
-            _ => format!("{label}={value}"),
-        });
+        let shown =
+            labels.iter().filter(|(label, _)| *label != "__name__" && !ORIGIN.contains(&label.as_str()));
+        let shown =
+            shown.map(|(label, value)| match (label.as_str(), value.as_str().unwrap().parse::<f64>()) {
+                ("le", Ok(bound)) => format!("le={bound}"),
+                _ => format!("{label}={value}"),
+            });
         all.entry(name.to_owned()).or_default().insert(shown.collect::<Vec<_>>().join(","));
     }
     Ok(all)
@@ -190,7 +196,11 @@ fn scraped_and_pushed_end_in_the_same_series_and_every_panel_answers_on_both() {
         let (left, right) = (names(&scraped), names(&pushed));
         let apart: Vec<_> = left.symmetric_difference(&right).collect();
         if !apart.is_empty() || !left.contains("healthcheck_failures_total") {
-            return Err(format!("{} names scraped, {} pushed, on one side only: {apart:?}", left.len(), right.len()));
+            return Err(format!(
+                "{} names scraped, {} pushed, on one side only: {apart:?}",
+                left.len(),
+                right.len()
+            ));
         }
         for (name, series) in &scraped {
             let apart: Vec<_> = series.symmetric_difference(&pushed[name]).take(5).collect();
@@ -200,7 +210,11 @@ fn scraped_and_pushed_end_in_the_same_series_and_every_panel_answers_on_both() {
         }
         Ok(scraped)
     });
-    println!("{} names and {} series are the same on both ways", all.len(), all.values().map(BTreeSet::len).sum::<usize>());
+    println!(
+        "{} names and {} series are the same on both ways",
+        all.len(),
+        all.values().map(BTreeSet::len).sum::<usize>()
+    );
 
     // Rates need two points, and recording rules a round of their own.
     let mut answered = 0;
@@ -209,7 +223,10 @@ fn scraped_and_pushed_end_in_the_same_series_and_every_panel_answers_on_both() {
         answered = 0;
         for (panel, expression) in &panels {
             let answers = |prometheus: &Prometheus| {
-                prometheus.query(expression).map(|series| !series.is_empty()).map_err(|why| format!("{panel}: {why}"))
+                prometheus
+                    .query(expression)
+                    .map(|series| !series.is_empty())
+                    .map_err(|why| format!("{panel}: {why}"))
             };
             let (scraped, pushed) = (answers(&scraped)?, answers(&pushed)?);
             if scraped != pushed {
@@ -219,6 +236,9 @@ fn scraped_and_pushed_end_in_the_same_series_and_every_panel_answers_on_both() {
         }
         Ok(())
     });
-    println!("{answered} of {} expressions of panels have data on both ways, the others on neither", panels.len());
+    println!(
+        "{answered} of {} expressions of panels have data on both ways, the others on neither",
+        panels.len()
+    );
     assert!(answered > panels.len() / 2);
 }

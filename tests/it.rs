@@ -43,11 +43,11 @@ mod openmetrics;
 mod otlp;
 #[path = "it/peer_numbers.rs"]
 mod peer_numbers;
+#[path = "it/promql.rs"]
+mod promql;
 #[cfg(feature = "otlp")]
 #[path = "it/push.rs"]
 mod push;
-#[path = "it/promql.rs"]
-mod promql;
 #[path = "it/sources.rs"]
 mod sources;
 #[path = "it/stores.rs"]

@@ -24,11 +24,8 @@ fn root() -> &'static Path {
 fn passes(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).current_dir(root()).output();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}: tests/run installs it"));
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {args:?}: {text}");
     text
 }
@@ -110,9 +107,9 @@ fn the_agent_takes_its_file() {
     let config = fs::read_to_string(root().join("deploy/vitalsign/vitalsign.yaml")).unwrap();
     let services = services();
     let environment = services["agent"]["environment"].as_object().unwrap();
-    let launch = environment.iter().fold(Launch::new(&config), |launch, (name, value)| {
-        launch.env(name, value.as_str().unwrap())
-    });
+    let launch = environment
+        .iter()
+        .fold(Launch::new(&config), |launch, (name, value)| launch.env(name, value.as_str().unwrap()));
     let finished = launch.arg("config").arg("check").run();
     assert!(finished.status.success(), "{finished:?}");
     // Every server that is asked is a service.
@@ -165,7 +162,9 @@ fn grafana_finds_prometheus_and_the_dashboards() {
     let folder = folders["providers"][0]["options"]["path"].as_str().unwrap().to_owned();
     let services = services();
     let grafana = &services["grafana"];
-    assert!(strings(&grafana["volumes"]).iter().any(|volume| volume.contains(&format!("/dashboards:{folder}:"))));
+    assert!(
+        strings(&grafana["volumes"]).iter().any(|volume| volume.contains(&format!("/dashboards:{folder}:")))
+    );
     let home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].as_str().unwrap();
     let home = home.strip_prefix(&format!("{folder}/")).unwrap();
     assert!(root().join("dashboards").join(home).exists(), "{home}");
@@ -177,7 +176,8 @@ fn the_collector_hands_over_what_the_agent_sends() {
     let part = |kind: &str| config[kind].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     let (receivers, processors, exporters) = (part("receivers"), part("processors"), part("exporters"));
     for (name, pipeline) in config["service"]["pipelines"].as_object().unwrap() {
-        for (of, known) in [("receivers", &receivers), ("processors", &processors), ("exporters", &exporters)] {
+        for (of, known) in [("receivers", &receivers), ("processors", &processors), ("exporters", &exporters)]
+        {
             for used in strings(&pipeline[of]) {
                 assert!(known.contains(used), "{name}: {used}");
             }

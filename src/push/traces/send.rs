@@ -1,40 +1,43 @@
-//! How spans reach the collector: by the transport that metrics have too.
+//! How spans reach the collector: `opentelemetry-otlp` encodes and packs a batch and tries it several times, for a while;
+//! each request takes the way that metrics take too, over HTTP or gRPC.
 //!
-//! They are encoded by `opentelemetry-proto` and tried several times, for a while: unlike metrics they are not worth a
-//! place on disk. `opentelemetry-otlp`, which would do the same, has transports of its own: without TLS for gRPC in this
-//! build, with another reading of the environment, and with texts of the collector in its errors.
+//! Of that crate's own clients none is built: they would be a second way with TLS, names and time limits of their own. It
+//! is told all of its settings, since what it is not told it reads from the environment; where the collector is, with
+//! which headers, only the transport knows. It gets to see an answer as a status and nothing else, so no text of a
+//! collector can reach its log, and what the answer meant is kept here: its errors hold no class, and how many spans were
+//! refused it only logs. Unlike metrics spans are not worth a place on disk.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use opentelemetry::KeyValue;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
-use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
-use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_http::{HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{
+    Compression, Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
+};
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use parking_lot::Mutex;
-use prost::Message;
-use tokio::time::{Instant, sleep};
+use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
+use tokio::sync::watch;
 
-use crate::metrics::{AttributeValue, gzip};
-use crate::push::backoff::Backoff;
+use crate::metrics::AttributeValue;
 use crate::push::settings::Exporter;
 use crate::push::transport::{Answer, Failure, Signal, Transport, transport};
 use crate::resource::Resource;
 
-/// What the spans are of; whoever starts them may learn it later.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Source(Arc<Mutex<ResourceAttributesWithSchema>>);
+/// How long the crate waits at most, whatever a collector asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-impl Source {
-    pub(super) fn set(&self, resource: &Resource) {
-        let attributes = resource.attributes().iter().map(|attribute| match &attribute.value {
-            AttributeValue::Text(text) => KeyValue::new(attribute.name.clone(), text.clone()),
-            AttributeValue::Integer(number) => KeyValue::new(attribute.name.clone(), *number),
-        });
-        let resource = opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes).build();
-        *self.0.lock() = (&resource).into();
-    }
+/// What spans are of, as OpenTelemetry has it.
+pub(super) fn source(resource: &Resource) -> opentelemetry_sdk::Resource {
+    let attributes = resource.attributes().iter().map(|attribute| match &attribute.value {
+        AttributeValue::Text(text) => KeyValue::new(attribute.name.clone(), text.clone()),
+        AttributeValue::Integer(number) => KeyValue::new(attribute.name.clone(), *number),
+    });
+    opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes).build()
 }
 
 /// What became of a batch.
@@ -48,38 +51,98 @@ pub(super) enum Sent {
 
 /// Sends batches of spans.
 pub(super) struct Sender {
-    transport: Box<dyn Transport>,
-    source: Source,
-    /// How long one batch is tried, as OpenTelemetry counts the time limit. New spans wait meanwhile.
-    patience: Duration,
+    exporter: SpanExporter,
+    /// What the spans are of; whoever starts them may learn it later.
+    source: watch::Receiver<opentelemetry_sdk::Resource>,
+    /// What the last request got.
+    answer: Arc<Mutex<Option<Answer>>>,
 }
 
 impl Sender {
     /// As `settings` say; connects nowhere yet.
-    pub(super) fn new(settings: &Exporter, source: Source) -> Result<Self, String> {
-        let patience = settings.timeout;
-        Ok(Self { transport: transport(settings, Signal::Traces)?, source, patience })
+    pub(super) fn new(
+        settings: &Exporter,
+        mut source: watch::Receiver<opentelemetry_sdk::Resource>,
+    ) -> Result<Self, String> {
+        let answer = Arc::default();
+        let client = Client { transport: transport(settings, Signal::Traces)?, answer: Arc::clone(&answer) };
+        let retries = RetryPolicy::recommended()
+            .with_initial_delay(Duration::from_secs(1))
+            .with_max_jitter(Duration::from_secs(1))
+            .with_max_delay(LONGEST_WAIT)
+            // The time limit ends them: new spans wait meanwhile.
+            .with_max_retries(usize::MAX);
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(client)
+            .with_endpoint("http://collector.invalid/v1/traces")
+            .with_protocol(Protocol::HttpBinary)
+            // What is not to be compressed the transport unpacks, as it does for metrics.
+            .with_compression(Compression::Gzip)
+            .with_timeout(settings.timeout)
+            .with_retry_policy(retries)
+            .build()
+            .map_err(|_| "the exporter for OTLP cannot be made")?;
+        source.mark_changed();
+        Ok(Self { exporter, source, answer })
     }
 
-    /// Sends one batch, and tries again where that helps.
-    pub(super) async fn send(&self, batch: Vec<SpanData>) -> Sent {
-        let resource_spans = group_spans_by_resource_and_scope(batch, &self.source.0.lock());
-        let request = ExportTraceServiceRequest { resource_spans };
-        let packed = bytes::Bytes::from(gzip(&request.encode_to_vec(), Vec::new()));
-        let (until, mut backoff) = (Instant::now() + self.patience, Backoff::default());
-        loop {
-            match self.transport.send(packed.clone()).await {
-                Answer::Taken { refused } => return Sent::Taken { refused },
-                Answer::Never(failure) => return Sent::Lost(failure),
-                Answer::TooLarge => return Sent::Lost(Failure::too_large()),
-                Answer::Later { after, failure } => {
-                    let wait = backoff.next(after);
-                    if Instant::now() + wait >= until {
-                        return Sent::Lost(failure);
-                    }
-                    sleep(wait).await;
-                }
+    /// Sends one batch, and tries again where that helps. On a runtime of tokio, where it waits without a thread.
+    pub(super) async fn send(&mut self, batch: Vec<SpanData>) -> Sent {
+        {
+            let source = self.source.borrow_and_update();
+            if source.has_changed() {
+                self.exporter.set_resource(&source);
             }
         }
+        // Its error says no more than the last answer does.
+        let _ = self.exporter.export(batch).await;
+        match self.answer.lock().take() {
+            Some(Answer::Taken { refused }) => Sent::Taken { refused },
+            Some(Answer::Later { failure, .. } | Answer::Never(failure)) => Sent::Lost(failure),
+            // Without any answer it is larger than what the crate sends, which is what most collectors take.
+            Some(Answer::TooLarge) | None => Sent::Lost(Failure::too_large()),
+        }
     }
+}
+
+/// What the crate takes for an HTTP client.
+struct Client {
+    transport: Box<dyn Transport>,
+    answer: Arc<Mutex<Option<Answer>>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+#[tonic::async_trait]
+impl HttpClient for Client {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let answer = self.transport.send(request.into_body()).await;
+        let response = response(&answer);
+        *self.answer.lock() = Some(answer);
+        Ok(response?)
+    }
+}
+
+/// The answer as HTTP has it, so far as it says what to do next.
+fn response(answer: &Answer) -> Result<Response<Bytes>, HttpError> {
+    let (status, after) = match answer {
+        Answer::Taken { .. } => (StatusCode::OK, None),
+        Answer::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, None),
+        Answer::Never(_) => (StatusCode::BAD_REQUEST, None),
+        // It would be asked sooner than it said.
+        Answer::Later { after: Some(after), .. } if *after > LONGEST_WAIT => (StatusCode::BAD_REQUEST, None),
+        Answer::Later { after, .. } => (StatusCode::SERVICE_UNAVAILABLE, *after),
+    };
+    let response = Response::builder().status(status);
+    let response = match after {
+        // In whole seconds, and none too few.
+        Some(after) => response.header(RETRY_AFTER, after.as_secs() + u64::from(after.subsec_nanos() > 0)),
+        None => response,
+    };
+    Ok(response.body(Bytes::new())?)
 }
