@@ -62,10 +62,19 @@ impl Sender {
     /// As `settings` say; connects nowhere yet.
     pub(super) fn new(
         settings: &Exporter,
+        source: watch::Receiver<opentelemetry_sdk::Resource>,
+    ) -> Result<Self, String> {
+        Self::over(transport(settings, Signal::Traces)?, settings.timeout, source)
+    }
+
+    /// Tries each batch for as long as `timeout`.
+    fn over(
+        transport: Box<dyn Transport>,
+        timeout: Duration,
         mut source: watch::Receiver<opentelemetry_sdk::Resource>,
     ) -> Result<Self, String> {
         let answer = Arc::default();
-        let client = Client { transport: transport(settings, Signal::Traces)?, answer: Arc::clone(&answer) };
+        let client = Client { transport, answer: Arc::clone(&answer) };
         let retries = RetryPolicy::recommended()
             .with_initial_delay(Duration::from_secs(1))
             .with_max_jitter(Duration::from_secs(1))
@@ -79,7 +88,7 @@ impl Sender {
             .with_protocol(Protocol::HttpBinary)
             // What is not to be compressed the transport unpacks, as it does for metrics.
             .with_compression(Compression::Gzip)
-            .with_timeout(settings.timeout)
+            .with_timeout(timeout)
             .with_retry_policy(retries)
             .build()
             .map_err(|_| "the exporter for OTLP cannot be made")?;
@@ -145,4 +154,112 @@ fn response(answer: &Answer) -> Result<Response<Bytes>, HttpError> {
         None => response,
     };
     Ok(response.body(Bytes::new())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::future::ready;
+
+    use opentelemetry::trace::{Tracer, TracerProvider};
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::trace::{SdkTracerProvider, SimpleSpanProcessor};
+    use prost::Message;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::metrics::gunzip;
+    use crate::model::Reason;
+    use crate::push::transport::Sending;
+
+    /// Gives these answers, and keeps what came when.
+    #[derive(Clone, Default)]
+    struct Scripted {
+        answers: Arc<Mutex<VecDeque<Answer>>>,
+        came: Arc<Mutex<Vec<(Instant, Bytes)>>>,
+    }
+
+    impl Transport for Scripted {
+        fn send(&self, packed: Bytes) -> Sending {
+            self.came.lock().push((Instant::now(), packed));
+            Box::pin(ready(self.answers.lock().pop_front().unwrap()))
+        }
+    }
+
+    fn failure() -> Failure {
+        Failure { reason: Reason::ConnectionRefused, said: "connection refused".to_owned() }
+    }
+
+    fn later(seconds: Option<f64>) -> Answer {
+        Answer::Later { after: seconds.map(Duration::from_secs_f64), failure: failure() }
+    }
+
+    fn resource(name: &'static str) -> opentelemetry_sdk::Resource {
+        let named = opentelemetry_sdk::Resource::builder_empty();
+        named.with_attributes([KeyValue::new("service.name", name)]).build()
+    }
+
+    /// One span.
+    fn batch() -> Vec<SpanData> {
+        #[derive(Clone, Debug, Default)]
+        struct Keep(Arc<Mutex<Vec<SpanData>>>);
+        impl opentelemetry_sdk::trace::SpanExporter for Keep {
+            async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+                self.0.lock().extend(batch);
+                Ok(())
+            }
+        }
+        let keep = Keep::default();
+        let processor = SimpleSpanProcessor::new(keep.clone());
+        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+        drop(provider.tracer("test").start("a span"));
+        std::mem::take(&mut *keep.0.lock())
+    }
+
+    /// With time that stands still unless all wait by way of the runtime: a thread that sleeps would not move it.
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_is_tried_again_and_not_sooner_than_asked_for() {
+        let scripted = Scripted::default();
+        let answers =
+            [later(None), later(Some(6.5)), Answer::Taken { refused: 2 }, Answer::Taken { refused: 0 }];
+        scripted.answers.lock().extend(answers);
+        let (source, seen) = watch::channel(resource("at first"));
+        let mut sender = Sender::over(Box::new(scripted.clone()), Duration::from_mins(1), seen).unwrap();
+        assert_eq!(sender.send(batch()).await, Sent::Taken { refused: 2 });
+        source.send_replace(resource("later"));
+        assert_eq!(sender.send(batch()).await, Sent::Taken { refused: 0 });
+
+        let came = scripted.came.lock();
+        let [first, second, third, other] = &**came else { panic!("{} requests", came.len()) };
+        assert!((1.0..=2.1).contains(&(second.0 - first.0).as_secs_f64()), "{:?}", second.0 - first.0);
+        assert!((7.0..=8.1).contains(&(third.0 - second.0).as_secs_f64()), "{:?}", third.0 - second.0);
+        assert!(first.1 == second.1 && first.1 == third.1, "the same each time");
+        let of = |packed: &Bytes| {
+            let request = ExportTraceServiceRequest::decode(&*gunzip(packed)).unwrap();
+            let [group] = &*request.resource_spans else { panic!("{request:?}") };
+            assert_eq!(group.scope_spans[0].spans[0].name, "a span");
+            format!("{:?}", group.resource)
+        };
+        assert!(of(&first.1).contains("at first"));
+        assert!(of(&other.1).contains("later"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_lost_says_why_and_is_not_tried_again() {
+        let rejected = Failure { reason: Reason::Auth, said: "status 401".to_owned() };
+        for (answer, why) in [
+            (Answer::Never(rejected.clone()), rejected),
+            (Answer::TooLarge, Failure::too_large()),
+            // Longer than the crate would wait, and longer than the batch is tried for.
+            (later(Some(31.0)), failure()),
+            (later(Some(600.0)), failure()),
+        ] {
+            let scripted = Scripted::default();
+            scripted.answers.lock().push_back(answer);
+            let (_source, seen) = watch::channel(resource("any"));
+            let mut sender = Sender::over(Box::new(scripted.clone()), Duration::from_mins(5), seen).unwrap();
+            assert_eq!(sender.send(batch()).await, Sent::Lost(why));
+        }
+    }
 }
