@@ -15,6 +15,7 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +30,7 @@ use crate::resource::Resource;
 use crate::{supervisor, trace};
 
 use super::settings::{Exporter, Spans};
-use send::{Sender, Source};
+use send::Sender;
 
 pub use queue::DEFINITIONS;
 
@@ -49,7 +50,7 @@ impl std::error::Error for Unusable {}
 #[derive(Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
-    source: Source,
+    source: watch::Sender<opentelemetry_sdk::Resource>,
     sender: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -67,9 +68,8 @@ impl Traces {
         store: &Store,
         runtime: &Handle,
     ) -> Result<Self, Unusable> {
-        let source = Source::default();
-        source.set(resource);
-        let sender = Sender::new(exporter, source.clone()).map_err(Unusable)?;
+        let (source, seen) = watch::channel(send::source(resource));
+        let mut sender = Sender::new(exporter, seen).map_err(Unusable)?;
         let (queue, waiting) = queue::queue(spans, store);
         let provider =
             SdkTracerProvider::builder().with_sampler(spans.sampler()).with_span_processor(queue).build();
@@ -81,7 +81,7 @@ impl Traces {
 
     /// Says what the spans are of, where that was not known before.
     pub fn set_resource(&self, resource: &Resource) {
-        self.source.set(resource);
+        self.source.send_replace(send::source(resource));
     }
 
     /// What records the spans of this crate, for the subscriber of the program.

@@ -1,4 +1,4 @@
-//! A collector in the test process: takes OTLP metrics over HTTP and gRPC, keeps what it took as decoded protobuf, and
+//! A collector in the test process: takes OTLP metrics and traces over HTTP and gRPC, keeps what it took as decoded protobuf, and
 //! behaves as badly as the test's script says.
 
 use std::{
@@ -12,11 +12,13 @@ use std::{
 };
 
 use opentelemetry_proto::tonic::{
-    collector::metrics::v1::ExportMetricsServiceRequest,
+    collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
     metrics::v1::{Metric, metric::Data, number_data_point::Value},
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, runtime::Runtime};
+
+use super::recorder::{Received, received};
 
 #[path = "otlp/grpc.rs"]
 mod grpc;
@@ -30,7 +32,7 @@ pub(crate) mod tls;
 pub(crate) enum Step {
     /// Takes it.
     Take,
-    /// Takes it, but for so many points.
+    /// Takes it, but for so many points or spans.
     TakePartly(i64),
     /// Answers with this status and `Retry-After`; over gRPC with this code and `RetryInfo` in seconds.
     Refuse(u16, Option<&'static str>),
@@ -46,7 +48,7 @@ pub(crate) enum Step {
     CutAnswer,
 }
 
-/// A request that was taken.
+/// A request with metrics that was taken.
 #[derive(Clone, Debug)]
 pub(crate) struct Taken {
     pub(crate) request: ExportMetricsServiceRequest,
@@ -113,21 +115,32 @@ pub(crate) fn times(metric: &Metric) -> Vec<u64> {
 struct State {
     script: Mutex<VecDeque<Step>>,
     otherwise: Mutex<Option<Step>>,
+    spans_script: Mutex<VecDeque<Step>>,
     taken: Mutex<Vec<Taken>>,
+    spans: Mutex<Vec<Received>>,
     requests: AtomicUsize,
     answers_lost: AtomicUsize,
 }
 
 impl State {
-    /// What to do with the next request.
+    /// What to do with the next request with metrics.
     fn next(&self) -> Step {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let scripted = self.script.lock().pop_front();
         scripted.or_else(|| self.otherwise.lock().clone()).unwrap_or(Step::Take)
     }
 
+    /// The same for one with spans, which agents send beside their metrics.
+    fn next_of_spans(&self) -> Step {
+        self.spans_script.lock().pop_front().unwrap_or(Step::Take)
+    }
+
     fn take(&self, taken: Taken) {
         self.taken.lock().push(taken);
+    }
+
+    fn take_spans(&self, request: ExportTraceServiceRequest) {
+        self.spans.lock().extend(received(request));
     }
 }
 
@@ -167,12 +180,17 @@ impl Collector {
         Self { addr, state, _runtime: runtime }
     }
 
-    /// What the next requests get, one step each.
+    /// What the next requests with spans get, one step each; all others are taken.
+    pub(crate) fn script_spans(&self, steps: impl IntoIterator<Item = Step>) {
+        self.state.spans_script.lock().extend(steps);
+    }
+
+    /// What the next requests with metrics get, one step each.
     pub(crate) fn script(&self, steps: impl IntoIterator<Item = Step>) {
         self.state.script.lock().extend(steps);
     }
 
-    /// What every request gets that no step is left for; at first it is taken.
+    /// What every request with metrics gets that no step is left for; at first it is taken.
     pub(crate) fn otherwise(&self, step: Step) {
         *self.state.otherwise.lock() = Some(step);
     }
@@ -182,12 +200,17 @@ impl Collector {
         self.state.script.lock().len()
     }
 
-    /// Everything that was taken so far, in the order of arrival.
+    /// All metrics that were taken so far, in the order of arrival.
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.state.taken.lock().clone()
     }
 
-    /// How many requests came, whatever became of them.
+    /// All spans that were taken so far, in the order of arrival.
+    pub(crate) fn spans(&self) -> Vec<Received> {
+        self.state.spans.lock().clone()
+    }
+
+    /// How many requests with metrics came, whatever became of them.
     pub(crate) fn requests(&self) -> usize {
         self.state.requests.load(Ordering::Relaxed)
     }

@@ -136,7 +136,11 @@ fn spans(request: &Request) -> Vec<Received> {
             body.clone_from(&request.body);
         }
     }
-    let export = ExportTraceServiceRequest::decode(&*body).unwrap();
+    received(ExportTraceServiceRequest::decode(&*body).unwrap())
+}
+
+/// The spans of a request.
+pub(crate) fn received(export: ExportTraceServiceRequest) -> Vec<Received> {
     let received = export.resource_spans.into_iter().flat_map(|group| {
         let resource = pairs(&group.resource.unwrap_or_default().attributes);
         let spans = group.scope_spans.into_iter().flat_map(|scope| scope.spans);

@@ -39,9 +39,6 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.
 /// Definitions that the page of this test cannot have, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("healthcheck.tls.certificate.expiry.timestamp", "needs https: the tests of the kind http have a server"),
-    ("vitalsign.spans.exported", "needs a collector for traces: the tests of traces have one"),
-    ("vitalsign.spans.dropped", "needs a collector for traces: the tests of traces have one that is away"),
-    ("vitalsign.spans.last_success.timestamp", "needs a collector for traces: the tests of traces have one"),
     ("vitalsign.collector.errors", "needs a collector that fails: the tests of the sampler have one"),
 ];
 

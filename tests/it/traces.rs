@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -11,6 +12,7 @@ use crate::harness::{
     eventually::eventually,
     http,
     openmetrics::{Exemplar, OpenMetrics},
+    otlp::{ARRIVES, Collector, Protocol, Step},
     ports,
     recorder::{Received, Recorder},
 };
@@ -31,6 +33,12 @@ fn checks(target: &Recorder) -> String {
 fn sending_to(collector: &Recorder, delay: &str, target: &Recorder) -> Launch {
     let traces = format!("endpoint: 'http://{}/v1/traces', delay: {delay}", collector.addr());
     Launch::new(&format!("{}otlp: {{ traces: {{ {traces} }} }}\n", checks(target)))
+}
+
+/// Sends spans and metrics to one collector.
+fn pushing_to(collector: &Collector, more: &str, target: &Recorder) -> Launch {
+    let endpoint = format!("endpoint: 'http://{}', metrics: {{ interval: 200ms }}", collector.addr);
+    Launch::new(&format!("{}otlp: {{ {endpoint}, {more} }}\n", checks(target)))
 }
 
 fn exemplars(agent: &Agent, name: &str, labels: &[(&str, &str)]) -> Vec<Exemplar> {
@@ -194,6 +202,65 @@ fn what_is_not_recorded_leads_nowhere() {
     unsampled.signal(Signal::TERM);
     assert_eq!(unsampled.wait_exit().code(), Some(0));
     assert!(collector.spans().is_empty());
+}
+
+/// The same ids in what is pushed: a distribution leads to its trace where nobody reads the page.
+#[test]
+fn a_pushed_exemplar_leads_to_its_span() {
+    let (collector, target) = (Collector::start(Protocol::Http), Recorder::start());
+    let _agent = pushing_to(&collector, "traces: { delay: 100ms }", &target).start();
+    let ids = eventually("an exemplar of a run", SOON, || {
+        let taken = collector.taken();
+        let mut metrics = taken.last()?.metrics();
+        let duration = metrics.find(|metric| metric.name == "healthcheck.duration")?;
+        let Some(Data::Histogram(histogram)) = &duration.data else { panic!("{duration:?}") };
+        let exemplar = histogram.data_points.iter().find_map(|point| point.exemplars.first())?;
+        Some((exemplar.trace_id.clone(), exemplar.span_id.clone()))
+    });
+    let run = eventually("its span", SOON, || {
+        let spans = collector.spans().into_iter();
+        spans.map(|received| received.span).find(|span| (&span.trace_id, &span.span_id) == (&ids.0, &ids.1))
+    });
+    assert!(run.name.starts_with("healthcheck "), "{run:?}");
+}
+
+/// Over gRPC too, where a collector that has no time at once gets all of them later, and says what it refuses for good.
+#[test]
+fn spans_arrive_over_grpc_and_none_is_lost_on_the_way() {
+    answers(Protocol::Grpc, 14);
+}
+
+#[test]
+fn spans_arrive_over_http_and_none_is_lost_on_the_way() {
+    answers(Protocol::Http, 503);
+}
+
+fn answers(protocol: Protocol, later: u16) {
+    let (collector, target) = (Collector::start(protocol), Recorder::start());
+    collector.script_spans([Step::Refuse(later, Some("1")), Step::Refuse(later, None), Step::TakePartly(1)]);
+    let spoken = if protocol == Protocol::Grpc { "grpc" } else { "http/protobuf" };
+    let more = format!("protocol: {spoken}, compression: none, traces: {{ delay: 100ms, timeout: 60s }}");
+    let agent = pushing_to(&collector, &more, &target)
+        // It is ours to read: the library that sends must not.
+        .env("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd")
+        .env("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json")
+        .start();
+    let asked = eventually("a request to the target", SOON, || target.requests().into_iter().next());
+    let (trace, id) = parent_of(&asked);
+    let run = eventually("its span", ARRIVES, || {
+        collector.spans().into_iter().find(|received| received.trace() == trace && received.id() == id)
+    });
+    assert_eq!(run.span.name, "healthcheck web");
+    assert_eq!(run.resource["service.name"], "shop");
+    let value = |name: &str, labels: &[(&str, &str)]| agent.scrape().value(name, labels).unwrap_or(f64::NAN);
+    eventually("what was refused", SOON, || {
+        value("vitalsign_spans_dropped_total", &[("reason", "rejected")]) == 1.0
+    });
+    eventually("spans that were taken", SOON, || value("vitalsign_spans_exported_total", &[]) > 0.0);
+    assert_eq!(value("vitalsign_spans_dropped_total", &[("reason", "export_failed")]), 0.0);
+    assert!(!agent.log().contains("not taken"), "{}", agent.log());
+    // Its words, in a refusal and in an answer, and a password in a URL.
+    assert!(!agent.log().contains("canary"), "{}", agent.log());
 }
 
 /// A collector that is away costs two log lines, however long, and no run.

@@ -48,8 +48,15 @@ const COUNT: u8 = wire::fixed(4);
 const SUM: u8 = wire::fixed(5);
 const BUCKETS: u8 = wire::message(6);
 const BOUNDS: u8 = wire::message(7);
+const EXEMPLARS: u8 = wire::message(8);
 const HISTOGRAM_ATTRIBUTES: u8 = wire::message(9);
 const HISTOGRAM_NO_VALUE: &[u8] = &[wire::varint(10), 1];
+
+/// The fields of an exemplar.
+const EXEMPLAR_TIME: u8 = wire::fixed(2);
+const EXEMPLAR_DOUBLE: u8 = wire::fixed(3);
+const EXEMPLAR_SPAN: u8 = wire::message(4);
+const EXEMPLAR_TRACE: u8 = wire::message(5);
 
 impl Points<'_, '_, '_> {
     /// Gauges, and sums that may shrink.
@@ -198,7 +205,8 @@ impl Points<'_, '_, '_> {
         });
     }
 
-    /// A point of a distribution. Examples of what was observed would be its field 8.
+    /// A point of a distribution, with an example from each bucket of what was observed in a span; a delta has those of
+    /// its own time.
     fn write_histogram(
         &mut self,
         labels: Looked<'_>,
@@ -217,6 +225,17 @@ impl Points<'_, '_, '_> {
             wire::write_fixed(SUM, sum.to_bits(), out);
             wire::write_packed(BUCKETS, counts.iter().copied(), out);
             wire::write_packed(BOUNDS, buckets.bounds().iter().map(|bound| bound.to_bits()), out);
+            for exemplar in buckets.exemplars().iter() {
+                let at = nanos(exemplar.at);
+                if !delta || at >= start {
+                    wire::write_message(EXEMPLARS, out, |out| {
+                        wire::write_fixed(EXEMPLAR_TIME, at, out);
+                        wire::write_fixed(EXEMPLAR_DOUBLE, exemplar.value.to_bits(), out);
+                        wire::write_bytes(EXEMPLAR_SPAN, &exemplar.ids.span, out);
+                        wire::write_bytes(EXEMPLAR_TRACE, &exemplar.ids.trace, out);
+                    });
+                }
+            }
         });
     }
 }

@@ -1,6 +1,7 @@
 //! What a receiver reads in the batches.
 
 mod attributes;
+mod exemplars;
 mod limits;
 mod read;
 mod temporality;
@@ -149,7 +150,16 @@ fn absent_means_absent_and_an_end_is_told_once() {
     interval.clear();
     let end = encode(&mut encoder, &store, 2).only("healthcheck.interval").clone();
     let attributes = vec!["healthcheck.name=db".to_owned()];
-    assert_eq!(end, Point { attributes, start: 0, time: nanos_at(2), value: "no value".to_owned() });
+    assert_eq!(
+        end,
+        Point {
+            attributes,
+            start: 0,
+            time: nanos_at(2),
+            value: "no value".to_owned(),
+            exemplars: Vec::new()
+        }
+    );
     assert!(!encode(&mut encoder, &store, 3).names().contains(&"healthcheck.interval".to_owned()));
     interval.set(2.0);
     assert_eq!(encode(&mut encoder, &store, 4).only("healthcheck.interval").value, "2.0");

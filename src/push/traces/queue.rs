@@ -94,7 +94,11 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// Hands batches to `send` until `stop`, and then what still waits.
-    pub(super) async fn empty(mut self, send: impl AsyncFn(Vec<SpanData>) -> Sent, stop: CancellationToken) {
+    pub(super) async fn empty(
+        mut self,
+        mut send: impl AsyncFnMut(Vec<SpanData>) -> Sent,
+        stop: CancellationToken,
+    ) {
         let mut batch = Vec::new();
         while !stop.is_cancelled() && self.gather(&mut batch, &stop).await {
             let sent = (batch.len(), send(mem::take(&mut batch)).await);

@@ -2,9 +2,15 @@
 
 use std::{future::pending, sync::Arc, sync::atomic::Ordering};
 
-use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-    metrics_service_server::{MetricsService, MetricsServiceServer},
+use opentelemetry_proto::tonic::collector::{
+    metrics::v1::{
+        ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+        metrics_service_server::{MetricsService, MetricsServiceServer},
+    },
+    trace::v1::{
+        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
 };
 use prost::Message;
 use tokio::net::TcpListener;
@@ -16,12 +22,43 @@ use tonic::{
 
 use super::{State, Step, Taken};
 
+#[derive(Clone)]
 struct Service(Arc<State>);
 
 pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
-    let service = MetricsServiceServer::new(Service(state)).accept_compressed(CompressionEncoding::Gzip);
-    let served = Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener));
+    let (gzip, service) = (CompressionEncoding::Gzip, Service(state));
+    let served = Server::builder()
+        .add_service(MetricsServiceServer::new(service.clone()).accept_compressed(gzip))
+        .add_service(TraceServiceServer::new(service).accept_compressed(gzip))
+        .serve_with_incoming(TcpIncoming::from(listener));
     served.await.unwrap();
+}
+
+impl Service {
+    /// Does the step, and says how many points or spans are refused where it takes the others.
+    async fn answer(&self, step: Step, take: impl FnOnce(&State)) -> Result<i64, Status> {
+        match step {
+            Step::Take => {
+                take(&self.0);
+                Ok(0)
+            }
+            Step::TakePartly(refused) => {
+                take(&self.0);
+                Ok(refused)
+            }
+            Step::Refuse(code, after) => {
+                let details = after.map(|after| retry_info(after.parse().unwrap())).unwrap_or_default();
+                Err(Status::with_details(Code::from(i32::from(code)), "canary", details.into()))
+            }
+            Step::TooLarge(words) => Err(Status::resource_exhausted(words)),
+            Step::Hang | Step::CutRequest => pending().await,
+            Step::LoseAnswer | Step::CutAnswer => {
+                take(&self.0);
+                self.0.answers_lost.fetch_add(1, Ordering::Relaxed);
+                Err(Status::unavailable("the answer is lost"))
+            }
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -36,28 +73,25 @@ impl MetricsService for Service {
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
         let taken =
             Taken { headers: headers.collect(), path: "Export".to_owned(), request: request.into_inner() };
-        let step = self.0.next();
-        match step {
-            Step::Take | Step::TakePartly(_) => {
-                self.0.take(taken);
-                let rejected_data_points = if let Step::TakePartly(points) = step { points } else { 0 };
-                let partial =
-                    ExportMetricsPartialSuccess { rejected_data_points, error_message: "canary".to_owned() };
-                let partial_success = (rejected_data_points > 0).then_some(partial);
-                Ok(Response::new(ExportMetricsServiceResponse { partial_success }))
-            }
-            Step::Refuse(code, after) => {
-                let details = after.map(|after| retry_info(after.parse().unwrap())).unwrap_or_default();
-                Err(Status::with_details(Code::from(i32::from(code)), "canary", details.into()))
-            }
-            Step::TooLarge(words) => Err(Status::resource_exhausted(words)),
-            Step::Hang | Step::CutRequest => pending().await,
-            Step::LoseAnswer | Step::CutAnswer => {
-                self.0.take(taken);
-                self.0.answers_lost.fetch_add(1, Ordering::Relaxed);
-                Err(Status::unavailable("the answer is lost"))
-            }
-        }
+        let rejected_data_points = self.answer(self.0.next(), |state| state.take(taken)).await?;
+        let partial =
+            ExportMetricsPartialSuccess { rejected_data_points, error_message: "canary".to_owned() };
+        let partial_success = (rejected_data_points > 0).then_some(partial);
+        Ok(Response::new(ExportMetricsServiceResponse { partial_success }))
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Service {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let take = |state: &State| state.take_spans(request.into_inner());
+        let rejected_spans = self.answer(self.0.next_of_spans(), take).await?;
+        let partial = ExportTracePartialSuccess { rejected_spans, error_message: "canary".to_owned() };
+        let partial_success = (rejected_spans > 0).then_some(partial);
+        Ok(Response::new(ExportTraceServiceResponse { partial_success }))
     }
 }
 

@@ -42,7 +42,8 @@ async fn connection(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
         let header =
             |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let length: usize = header("content-length").unwrap().parse().unwrap();
-        let step = state.next();
+        let of_spans = path.ends_with("/v1/traces");
+        let step = if of_spans { state.next_of_spans() } else { state.next() };
         if step == Step::CutRequest {
             return None;
         }
@@ -55,10 +56,14 @@ async fn connection(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
             flate2::read::GzDecoder::new(&*body).read_to_end(&mut plain).unwrap();
             body = plain;
         }
-        let taken = Taken { request: Message::decode(&*body).unwrap(), path, headers };
+        let take = || match of_spans {
+            true => state.take_spans(Message::decode(&*body).unwrap()),
+            false => state.take(Taken { request: Message::decode(&*body).unwrap(), path, headers }),
+        };
         let answer = match &step {
             Step::Take | Step::TakePartly(_) => {
-                state.take(taken);
+                take();
+                // The answer about spans has the same fields.
                 let rejected_data_points = if let Step::TakePartly(points) = step { points } else { 0 };
                 let partial =
                     ExportMetricsPartialSuccess { rejected_data_points, error_message: "canary".to_owned() };
@@ -82,12 +87,12 @@ async fn connection(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
                 return None;
             }
             Step::LoseAnswer => {
-                state.take(taken);
+                take();
                 state.answers_lost.fetch_add(1, Ordering::Relaxed);
                 return None;
             }
             Step::CutAnswer => {
-                state.take(taken);
+                take();
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
                 return None;
             }

@@ -41,7 +41,7 @@ pub(super) fn page_and_push() -> &'static (String, Vec<Taken>) {
         RabbitMq::shared().declare_queue("exposition");
         // Time enough for the first run of each to pass: none may have failed on this page.
         let mut config = format!(
-            "collectors: {{ file_descriptors: {{ enabled: true }} }}\notlp: {{ endpoint: 'http://{}', metrics: {{ interval: 500ms }} }}\nchecks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
+            "collectors: {{ file_descriptors: {{ enabled: true }} }}\notlp: {{ endpoint: 'http://{}', metrics: {{ interval: 500ms }}, traces: {{ delay: 500ms }} }}\nchecks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
             collector.addr,
             ports::free()
         );
@@ -76,11 +76,14 @@ pub(super) fn page_and_push() -> &'static (String, Vec<Taken>) {
             if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:?}")) }
         });
         agent.scrape(); // so that a request for a page is on the page
-        let page = eventually("numbers that need two readings", SOON, || {
+        let page = eventually("numbers that need two readings, or a collector", SOON, || {
             let page = agent.get("/metrics").text().to_owned();
-            let there = |name: &str| page.contains(&format!("\n{name}{{"));
-            let both = there("system_cpu_utilization_ratio") && there("vitalsign_otlp_last_success_timestamp_seconds");
-            both.then_some(page)
+            let all = [
+                "system_cpu_utilization_ratio{",
+                "vitalsign_otlp_last_success_timestamp_seconds{",
+                "vitalsign_spans_last_success_timestamp_seconds ",
+            ];
+            all.iter().all(|line| page.contains(&format!("\n{line}"))).then_some(page)
         });
         let before = collector.taken().len();
         let pushed = eventually("a batch that is made after the page", SOON, || {

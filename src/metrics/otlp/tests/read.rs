@@ -2,7 +2,7 @@
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
-use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point};
+use opentelemetry_proto::tonic::metrics::v1::{Exemplar, metric::Data, number_data_point};
 use prost::Message;
 
 use crate::metrics::otlp::Batch;
@@ -30,6 +30,7 @@ pub(super) struct Point {
     pub(super) start: u64,
     pub(super) time: u64,
     pub(super) value: String,
+    pub(super) exemplars: Vec<Exemplar>,
 }
 
 impl Reading {
@@ -110,6 +111,7 @@ fn read_number(point: &opentelemetry_proto::tonic::metrics::v1::NumberDataPoint)
         start: point.start_time_unix_nano,
         time: point.time_unix_nano,
         value,
+        exemplars: Vec::new(),
     }
 }
 
@@ -127,6 +129,7 @@ fn read_histogram(point: &opentelemetry_proto::tonic::metrics::v1::HistogramData
         start: point.start_time_unix_nano,
         time: point.time_unix_nano,
         value,
+        exemplars: point.exemplars.clone(),
     }
 }
 
