@@ -27,9 +27,11 @@
 //!
 //! # Features
 //! Each kind of dependency is a feature, all on by default: `postgres`, `sqlite`, `redis`, `amqp`, `http`. Kinds without
-//! a client library (`tcp`, `cpu`, `memory`, `disk`, `tasks`, `process`, functions) are always there. Two more are on by
-//! default too: with `otlp` metrics are pushed where an endpoint is given ([`push`]), with `prometheus-interop` a registry
-//! of the crate `prometheus` can [join](metrics::Store::join) the page.
+//! a client library (`tcp`, `cpu`, `memory`, `disk`, `tasks`, `process`, functions) are always there. With
+//! `prometheus-interop`, on by default too, a registry of the crate `prometheus` can [join](metrics::Store::join) the page.
+//! With `otlp`, on by default too, metrics are pushed where an endpoint is given ([`push`]), can be had as
+//! OpenTelemetry's protobuf ([`metrics::otlp`]), or leave through the meter of the program's own provider
+//! ([`metrics::Store::offer`]).
 
 pub mod agent;
 pub mod checks;

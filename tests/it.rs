@@ -38,6 +38,8 @@ mod peer_numbers;
 #[cfg(feature = "otlp")]
 #[path = "it/push.rs"]
 mod push;
+#[path = "it/resource.rs"]
+mod resource;
 #[path = "it/sources.rs"]
 mod sources;
 #[path = "it/stores.rs"]

@@ -78,7 +78,7 @@ fn each(snapshot: &Snapshot, definition: &Definition, mut each: impl FnMut(&[u8]
     let families = &snapshot.families;
     let found = families.binary_search_by_key(&definition.name, |family| family.shape.definition.name);
     let Some(family) = found.ok().and_then(|index| families.get(index)) else { return };
-    for (series, labels) in family.series.iter().zip(family.labels()) {
+    for (series, (labels, _)) in family.series.iter().zip(family.labels()) {
         match series.value.number() {
             #[expect(clippy::cast_precision_loss, reason = "the instrument is one of floats")]
             Some(Number::Integer(count)) => each(labels, count as f64),

@@ -24,7 +24,8 @@
 //! first point starts at its own time, which says just that, and it starts anew when it is found below what it was.
 //!
 //! # Costs
-//! Some 50 ns a point, and beside the batch itself 8 bytes a series, with deltas a copy of every count.
+//! Some 50 ns a point, and beside the batch itself 8 bytes a series and one an attribute, with deltas a copy of every
+//! count.
 
 pub(super) mod attributes;
 mod batch;

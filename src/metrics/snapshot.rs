@@ -46,16 +46,21 @@ impl Family {
         Self { shape: Arc::clone(shape), series, text, ends }
     }
 
-    /// The labels of each series, without braces.
+    /// The labels of each series, without braces; beside them the text from there on, which may be read beyond them.
     #[cfg(feature = "otlp")]
-    pub(super) fn labels(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn labels(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let beginning = match self.shape.definition.instrument {
             Instrument::Histogram(_) => 0,
             _ => self.shape.plain.0.len(),
         };
-        self.texts().map(move |text| {
-            let labels = text.get(beginning..).unwrap_or_default();
-            labels.strip_suffix(b"} ").unwrap_or(labels)
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let end = *end as usize;
+            let from = (start + beginning).min(end);
+            start = end;
+            let tail = self.text.get(from..).unwrap_or_default();
+            let labels = tail.get(..end - from).unwrap_or_default();
+            (labels.strip_suffix(b"} ").unwrap_or(labels), tail)
         })
     }
 

@@ -105,6 +105,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["checks/tls/"]),
     ("tokio_util", &["checks/pool.rs", "supervisor.rs", "runner.rs", "runner/", "web/"]),
     ("tonic", &["push/transport/"]),
+    ("tonic_types", &["push/transport/"]),
     ("tower", &["web/", "checks/http/"]),
     ("tracing", &[""]),
     ("tracing_logfmt", &["telemetry.rs"]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use parking_lot::Mutex;
@@ -48,7 +48,7 @@ struct Seen(Arc<Mutex<Vec<String>>>);
 impl PushMetricExporter for Seen {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let mut lines = Vec::new();
-        for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
+        for metric in metrics.scope_metrics().flat_map(ScopeMetrics::metrics) {
             let AggregatedMetrics::F64(data) = metric.data() else { panic!("{metric:?}") };
             let about = format!("{} {:?} {}", metric.name(), metric.unit(), metric.description());
             let mut line = |kind: &str, attributes: &mut dyn Iterator<Item = &KeyValue>, value: f64| {

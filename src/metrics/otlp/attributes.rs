@@ -1,7 +1,8 @@
 //! From the rendered labels of a series back to its attributes.
 //!
 //! Labels are held once, as Prometheus writes them: holding them a second time, as OTLP does, would cost an agent of
-//! 10,000 checks more memory than all else it has. Reading them back costs about as much as copying them.
+//! 10,000 checks more memory than all else it has. What is held is how long each value is, a byte an attribute, so that
+//! reading them back costs little more than copying them.
 
 use crate::model::Definition;
 
@@ -19,6 +20,31 @@ struct Key {
     label: Box<[u8]>,
     /// The field `key` of a `KeyValue`.
     field: Box<[u8]>,
+    /// The same behind two bytes for tag and length, to be copied as a whole: that takes a few instructions, where a
+    /// copy whose length is known only at run time is a call.
+    short: Option<[u8; KEY]>,
+}
+
+/// Room for the tag, the length and the key of a `KeyValue`.
+const KEY: usize = 48;
+
+/// Values up to here are copied as a whole too.
+const VALUE: usize = 32;
+
+/// The longest value of which all lengths around it take one byte.
+const SHORT: usize = 127 - KEY - 4;
+
+/// In place of a length: look at the labels.
+const LOOK: u8 = u8::MAX;
+
+/// The labels of a series, and what was found when they were looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Looked<'a> {
+    pub(super) labels: &'a [u8],
+    /// The same, with more behind.
+    pub(super) tail: &'a [u8],
+    /// The length of each value, 0 where there is none, all if the first is not [`LOOK`]; may be empty.
+    pub(super) lengths: &'a [u8],
 }
 
 /// The value of a label as it stands there.
@@ -33,16 +59,50 @@ impl Keys {
             let mut field = Vec::new();
             wire::write_bytes(wire::message(1), name.as_bytes(), &mut field);
             let label = format!("{}=\"", prometheus_label(name)).into_bytes();
-            Key { name, label: label.into(), field: field.into() }
+            let mut short = [0; KEY];
+            let place = short.get_mut(2..2 + field.len());
+            let short = place.map(|place| place.copy_from_slice(&field)).map(|()| short);
+            Key { name, label: label.into(), field: field.into(), short }
         };
         Self(definition.attributes.iter().map(key).collect())
     }
 
-    /// Writes each label of `labels` as a `KeyValue` in a field of `tag`.
-    pub(super) fn write(&self, tag: u8, labels: &[u8], out: &mut Vec<u8>) {
+    /// How many lengths [`Keys::look`] gives.
+    pub(super) fn lengths(&self) -> usize {
+        self.0.len().max(1)
+    }
+
+    /// Looks at the labels of a series once, so that they can be written quickly ever after.
+    pub(super) fn look(&self, labels: &[u8], lengths: &mut Vec<u8>) {
+        let start = lengths.len();
+        lengths.resize(start + self.lengths(), 0);
+        let Some(lengths) = lengths.get_mut(start..) else { return };
         for (key, raw) in self.values(labels) {
-            write_text(tag, &key.field, raw.text.len() - raw.escapes, out);
-            raw.write(out);
+            let place = self.0.iter().position(|other| std::ptr::eq(other, key));
+            let length = u8::try_from(raw.text.len()).ok().filter(|length| usize::from(*length) <= SHORT);
+            match (place.and_then(|place| lengths.get_mut(place)), length) {
+                (Some(place), Some(length)) if raw.escapes == 0 && key.short.is_some() => *place = length,
+                _ => return lengths.fill(LOOK),
+            }
+        }
+    }
+
+    /// Writes each label as a `KeyValue` in a field of `tag`.
+    pub(super) fn write(&self, tag: u8, looked: Looked<'_>, out: &mut Vec<u8>) {
+        if looked.lengths.first().is_none_or(|length| *length == LOOK) {
+            for (key, raw) in self.values(looked.labels) {
+                write_text(tag, &key.field, raw.text.len() - raw.escapes, out);
+                raw.write(out);
+            }
+            return;
+        }
+        let mut tail = looked.tail;
+        for (key, length) in self.0.iter().zip(looked.lengths).filter(|(_, length)| **length != 0) {
+            let Some(beginning) = &key.short else { continue };
+            let value = tail.get(key.label.len()..).unwrap_or_default();
+            write_short(tag, beginning, key.field.len(), value, *length, out);
+            // Behind the value a quotation mark, and a comma where another label follows.
+            tail = value.get(usize::from(*length) + 2..).unwrap_or_default();
         }
     }
 
@@ -114,4 +174,26 @@ fn write_text(tag: u8, key: &[u8], length: usize, out: &mut Vec<u8>) {
     wire::write_length(value, out);
     out.push(wire::message(1));
     wire::write_length(length, out);
+}
+
+/// As [`write_text`] with the text, the first `length` bytes of `value`. All lengths take one byte.
+fn write_short(tag: u8, beginning: &[u8; KEY], key: usize, value: &[u8], length: u8, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(beginning);
+    if let Some([tag_at, length_at]) = out.get_mut(start..start + 2) {
+        *tag_at = tag;
+        #[expect(clippy::cast_possible_truncation, reason = "KEY and SHORT see to it")]
+        let all = key as u8 + 4 + length;
+        *length_at = all;
+    }
+    out.truncate(start + 2 + key);
+    out.extend_from_slice(&[wire::message(2), length + 2, wire::message(1), length]);
+    let end = out.len() + usize::from(length);
+    match value.first_chunk::<VALUE>() {
+        Some(chunk) if usize::from(length) <= VALUE => {
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(value.get(..usize::from(length)).unwrap_or_default()),
+    }
 }

@@ -34,7 +34,7 @@ pub(super) struct Head<'a> {
 impl Head<'_> {
     /// Whether both are of the same message.
     fn is(self, other: Self) -> bool {
-        std::ptr::eq(self.metric, other.metric) && self.traits == other.traits
+        std::ptr::eq(self.metric, other.metric) && std::ptr::eq(self.traits, other.traits)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::metrics::series::{Number, Series, Value};
 use crate::metrics::snapshot::Family;
 use crate::model::Instrument;
 
+use super::attributes::Looked;
 use super::batch::Writer;
 use super::head::Form;
 use super::{Temporality, nanos, wire};
@@ -52,9 +53,9 @@ const HISTOGRAM_NO_VALUE: &[u8] = &[wire::varint(10), 1];
 
 impl Points<'_, '_, '_> {
     /// Gauges, and sums that may shrink.
-    pub(super) fn write_gauges(&mut self, family: &Family, starts: &mut [u64]) {
+    pub(super) fn write_gauges(&mut self, family: &Family, lengths: &[u8], starts: &mut [u64]) {
         let is_sum = matches!(family.shape.definition.instrument, Instrument::UpDownCounter);
-        each_number(family, starts, |series, number, labels, start| match number {
+        each_number(self.form, family, lengths, starts, |series, number, labels, start| match number {
             Some(number) => {
                 let begin = self.start(series, *start);
                 *start = begin;
@@ -65,9 +66,15 @@ impl Points<'_, '_, '_> {
     }
 
     /// Counters, ours and those of others.
-    pub(super) fn write_counters(&mut self, family: &Family, starts: &mut [u64], lasts: &mut [u64]) {
+    pub(super) fn write_counters(
+        &mut self,
+        family: &Family,
+        lengths: &[u8],
+        starts: &mut [u64],
+        lasts: &mut [u64],
+    ) {
         let mut lasts = lasts.iter_mut();
-        each_number(family, starts, |series, number, labels, start| {
+        each_number(self.form, family, lengths, starts, |series, number, labels, start| {
             let Some(last) = lasts.next() else { return };
             match number {
                 Some(Number::Integer(count)) => {
@@ -84,7 +91,7 @@ impl Points<'_, '_, '_> {
     }
 
     /// What somebody else counts: `last` are the bits of what it was.
-    fn write_observed(&mut self, labels: &[u8], count: f64, start: &mut u64, last: &mut u64) {
+    fn write_observed(&mut self, labels: Looked<'_>, count: f64, start: &mut u64, last: &mut u64) {
         let before = f64::from_bits(*last);
         let delta = self.moment.temporality == Temporality::Delta;
         let (begin, shown) = if *start <= REMADE {
@@ -99,11 +106,18 @@ impl Points<'_, '_, '_> {
     }
 
     /// Distributions; `lasts` is empty where none is a delta.
-    pub(super) fn write_histograms(&mut self, family: &Family, starts: &mut [u64], lasts: &mut [Box<[u64]>]) {
+    pub(super) fn write_histograms(
+        &mut self,
+        family: &Family,
+        lengths: &[u8],
+        starts: &mut [u64],
+        lasts: &mut [Box<[u64]>],
+    ) {
         let delta = self.deltas();
         let mut lasts = lasts.iter_mut();
         let mut counts = Vec::new();
-        for ((series, labels), start) in family.series.iter().zip(family.labels()).zip(starts) {
+        let labels = looked(self.form, family, lengths);
+        for ((series, labels), start) in family.series.iter().zip(labels).zip(starts) {
             let Value::Histogram(buckets) = &series.value else { continue };
             let begin = self.start(series, *start);
             counts.clear();
@@ -127,7 +141,8 @@ impl Points<'_, '_, '_> {
         for (series, start) in gone {
             let mut start = *start;
             let is_histogram = matches!(series.value, Value::Histogram(_));
-            self.end(series.labels.as_bytes(), &mut start, is_histogram);
+            let labels = series.labels.as_bytes();
+            self.end(Looked { labels, tail: labels, lengths: &[] }, &mut start, is_histogram);
         }
     }
 
@@ -146,7 +161,7 @@ impl Points<'_, '_, '_> {
     }
 
     /// Says that the series has no value any more, if it had one.
-    fn end(&mut self, labels: &[u8], start: &mut u64, is_histogram: bool) {
+    fn end(&mut self, labels: Looked<'_>, start: &mut u64, is_histogram: bool) {
         if std::mem::take(start) == 0 {
             return;
         }
@@ -162,12 +177,12 @@ impl Points<'_, '_, '_> {
         });
     }
 
-    fn write_number(&mut self, labels: &[u8], start: u64, number: Number) {
+    fn write_number(&mut self, labels: Looked<'_>, start: u64, number: Number) {
         self.write_point(labels, start, number, false);
     }
 
     /// A point of a number; without a start if that is 0.
-    fn write_point(&mut self, labels: &[u8], start: u64, number: Number, delta: bool) {
+    fn write_point(&mut self, labels: Looked<'_>, start: u64, number: Number, delta: bool) {
         let (now, keys) = (self.moment.now, &self.form.keys);
         self.writer.point(self.form.head(delta), |out| {
             keys.write(ATTRIBUTES, labels, out);
@@ -186,7 +201,7 @@ impl Points<'_, '_, '_> {
     /// A point of a distribution. Examples of what was observed would be its field 8.
     fn write_histogram(
         &mut self,
-        labels: &[u8],
+        labels: Looked<'_>,
         start: u64,
         buckets: &Buckets,
         counts: &[u64],
@@ -206,13 +221,25 @@ impl Points<'_, '_, '_> {
     }
 }
 
+/// The labels of each series.
+fn looked<'a>(
+    form: &Form,
+    family: &'a Family,
+    lengths: &'a [u8],
+) -> impl Iterator<Item = Looked<'a>> + use<'a> {
+    let of_each = lengths.chunks(form.keys.lengths());
+    family.labels().zip(of_each).map(|((labels, tail), lengths)| Looked { labels, tail, lengths })
+}
+
 /// Gives `each` series, the number that it has now, its labels and its start.
 fn each_number(
+    form: &Form,
     family: &Family,
+    lengths: &[u8],
     starts: &mut [u64],
-    mut each: impl FnMut(&Series, Option<Number>, &[u8], &mut u64),
+    mut each: impl FnMut(&Series, Option<Number>, Looked<'_>, &mut u64),
 ) {
-    let mut labels = family.labels();
+    let mut labels = looked(form, family, lengths);
     let mut numbers = [None; AHEAD];
     for (batch, starts) in family.series.chunks(AHEAD).zip(starts.chunks_mut(AHEAD)) {
         for (number, series) in numbers.iter_mut().zip(batch) {

@@ -18,6 +18,8 @@ use super::points::{Moment, Points, REMADE};
 pub(super) struct Track {
     family: Arc<Family>,
     form: Form,
+    /// For each series, how long the values of its attributes are, see [`Keys::look`](super::attributes::Keys::look).
+    lengths: Vec<u8>,
     /// For each series, since when its points count; 0 where it has had no point, or its end was told.
     starts: Vec<u64>,
     /// For each series of which that is needed, its last number; empty before the first.
@@ -59,9 +61,11 @@ pub(super) fn follow(tracks: &mut Vec<Track>, snapshot: &Snapshot) -> Vec<Track>
 
 impl Track {
     fn new(family: &Arc<Family>) -> Self {
+        let form = Form::new(family.shape.definition);
         Self {
             family: Arc::clone(family),
-            form: Form::new(family.shape.definition),
+            lengths: lengths(&form, family),
+            form,
             starts: vec![0; family.series.len()],
             numbers: Vec::new(),
             counts: Vec::new(),
@@ -86,6 +90,7 @@ impl Track {
         self.starts = starts.collect();
         rearrange(&mut self.numbers, &origins);
         rearrange(&mut self.counts, &origins);
+        self.lengths = lengths(&self.form, family);
         self.family = Arc::clone(family);
         self
     }
@@ -125,22 +130,29 @@ impl Track {
 
     /// Writes a point for each series that has a value, and the ends of those that had one.
     pub(super) fn write<'a>(&'a mut self, moment: &Moment, writer: &mut Writer<'a, '_>) {
-        let Self { family, form, starts, numbers, counts, gone } = self;
+        let Self { family, form, lengths, starts, numbers, counts, gone } = self;
         let mut points = Points { form, moment, writer };
         match family.shape.definition.instrument {
-            Instrument::Gauge | Instrument::UpDownCounter => points.write_gauges(family, starts),
+            Instrument::Gauge | Instrument::UpDownCounter => points.write_gauges(family, lengths, starts),
             Instrument::Counter => {
                 numbers.resize(family.series.len(), 0);
-                points.write_counters(family, starts, numbers);
+                points.write_counters(family, lengths, starts, numbers);
             }
             Instrument::Histogram(_) => {
                 counts.resize_with(if points.deltas() { family.series.len() } else { 0 }, Box::default);
-                points.write_histograms(family, starts, counts);
+                points.write_histograms(family, lengths, starts, counts);
             }
         }
         points.write_ends(gone);
         gone.clear();
     }
+}
+
+/// The lengths of the values of all attributes.
+fn lengths(form: &Form, family: &Family) -> Vec<u8> {
+    let mut lengths = Vec::with_capacity(family.series.len() * form.keys.lengths());
+    family.labels().for_each(|(labels, _)| form.keys.look(labels, &mut lengths));
+    lengths
 }
 
 /// Puts what is known of each series where the series is now.

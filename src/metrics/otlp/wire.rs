@@ -56,11 +56,8 @@ pub(super) fn write_bytes(tag: u8, content: &[u8], out: &mut Vec<u8>) {
 
 /// Writes a field of eight bytes.
 pub(super) fn write_fixed(tag: u8, value: u64, out: &mut Vec<u8>) {
-    let mut field = [tag; 9];
-    for (place, byte) in field.iter_mut().skip(1).zip(value.to_le_bytes()) {
-        *place = byte;
-    }
-    out.extend_from_slice(&field);
+    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+    out.extend_from_slice(&[tag, a, b, c, d, e, f, g, h]);
 }
 
 /// Writes a field of numbers of eight bytes each.
@@ -98,9 +95,9 @@ pub(super) fn write_message(tag: u8, out: &mut Vec<u8>, content: impl FnOnce(&mu
     content(out);
     let length = out.len() - start;
     if length < 1 << 14 {
-        let bits = length as u64;
-        for (place, bits) in out.iter_mut().take(start).skip(start - 2).zip([bits, bits >> 7]) {
-            *place |= low_bits(bits);
+        if let Some([low, high]) = out.get_mut(start - 2..start) {
+            *low |= low_bits(length as u64);
+            *high = low_bits(length as u64 >> 7);
         }
     } else {
         let mut longer = Vec::new();
