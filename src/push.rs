@@ -33,6 +33,7 @@ use crate::supervisor::{EndedEarly, Tasks};
 use cycle::{Clock, Cycle, Shared};
 use metrics::Metrics;
 use spool::Spool;
+use standing::Standing;
 use transport::{Signal, Transport, transport};
 
 pub use settings::Settings;
@@ -68,7 +69,7 @@ impl std::error::Error for PushError {}
 pub(crate) struct Push {
     tasks: Tasks,
     stop: watch::Sender<Option<Instant>>,
-    shared: Arc<Shared>,
+    standing: Arc<Standing>,
 }
 
 impl Push {
@@ -98,16 +99,14 @@ impl Push {
         clock: Clock,
     ) -> Result<Self, PushError> {
         let spool = Spool::open(&settings.spool).map_err(PushError::Spool)?;
-        let shared = Arc::new(Shared {
-            level: Mutex::new(spool.level()),
-            spool: Mutex::new(spool),
-            source: Mutex::new(source),
-            standing: standing::Standing::default(),
-        });
-        let (seen, now) = (Arc::clone(&shared), Arc::clone(&clock));
-        let metrics = Metrics::new(store, "metrics", move || (*seen.level.lock(), now()));
+        let standing = Arc::new(Standing::default());
+        standing.waits(spool.level());
+        let (seen, now) = (Arc::clone(&standing), Arc::clone(&clock));
+        let metrics = Metrics::new(store, "metrics", move || (seen.level(), now()));
+        let shared =
+            Shared { spool: Mutex::new(spool), source: Mutex::new(source), standing: Arc::clone(&standing) };
         let cycle = Cycle {
-            shared: Arc::clone(&shared),
+            shared: Arc::new(shared),
             transport,
             metrics,
             clock,
@@ -121,13 +120,13 @@ impl Push {
         let (stop, stopped) = watch::channel(None);
         let mut tasks = Tasks::default();
         tasks.start("push", cycle.run(stopped));
-        Ok(Self { tasks, stop, shared })
+        Ok(Self { tasks, stop, standing })
     }
 
     /// How it stands at any moment, in one line.
     pub(crate) fn line(&self) -> impl Fn() -> String + Send + Sync + 'static {
-        let shared = Arc::clone(&self.shared);
-        move || shared.standing.line(*shared.level.lock())
+        let standing = Arc::clone(&self.standing);
+        move || standing.line()
     }
 
     /// Waits until a task ends that should not.

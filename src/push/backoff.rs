@@ -25,7 +25,7 @@ impl Backoff {
         self.asked = after.is_some();
         match after {
             // Those that were told the same come one after the other.
-            Some(after) => after.min(LONGEST_ASKED_FOR).mul_f64(1.0 + fastrand::f64() / 10.0),
+            Some(after) => after.clamp(FIRST, LONGEST_ASKED_FOR).mul_f64(1.0 + fastrand::f64() / 10.0),
             None => full.mul_f64(0.5 + fastrand::f64() / 2.0),
         }
     }
@@ -60,10 +60,11 @@ mod tests {
     #[test]
     fn is_never_sooner_than_asked_for() {
         let mut backoff = Backoff::default();
-        for seconds in [0, 7, 600] {
+        for seconds in [1, 7, 600] {
             let asked = Duration::from_secs(seconds);
             assert!((asked..=asked.mul_f64(1.1)).contains(&backoff.next(Some(asked))));
         }
+        assert!(backoff.next(Some(Duration::ZERO)) >= FIRST, "at once, for ever, would be no waiting at all");
         assert!(backoff.next(Some(Duration::MAX)) <= LONGEST_ASKED_FOR.mul_f64(1.1));
     }
 }

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::backoff::Backoff;
 use super::metrics::Metrics;
-use super::spool::{Level, Lost, Name, Spool, what_to_do};
+use super::spool::{Lost, Name, Spool, what_to_do};
 use super::standing::Standing;
 use super::transport::{Answer, Failure, Sending, Transport};
 use crate::metrics::otlp::{Batch, split};
@@ -36,13 +36,11 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The smallest limit that a collector that finds a batch too large brings about.
 const SMALLEST_BATCH: usize = 64 << 10;
 
-/// What the loop shares with the threads that block for it, and with whoever asks how it stands.
+/// What the loop shares with the threads that block for it.
 pub(super) struct Shared {
     pub(super) spool: Mutex<Spool>,
     pub(super) source: Mutex<Source>,
-    /// As of the last change: whoever asks does not wait for the disk.
-    pub(super) level: Mutex<Level>,
-    pub(super) standing: Standing,
+    pub(super) standing: Arc<Standing>,
 }
 
 /// Everything that the loop works with.
@@ -138,7 +136,7 @@ impl Cycle {
 
     /// Begins to send the oldest batch.
     async fn next(&mut self) -> Option<InFlight> {
-        if self.shared.level.lock().batches == 0 {
+        if self.shared.standing.level().batches == 0 {
             return None;
         }
         let now = (self.clock)();
@@ -157,7 +155,7 @@ impl Cycle {
                 self.metrics.taken(name.points, refused, now);
                 self.with_spool(move |spool| spool.remove(name)).await;
                 if self.shared.standing.works(now) {
-                    let waiting = self.shared.level.lock().batches;
+                    let waiting = self.shared.standing.level().batches;
                     info!(waiting, "sending metrics works again");
                 }
                 if refused > 0 && !self.partly_refused {
@@ -172,10 +170,12 @@ impl Cycle {
                 self.say_failed(&failure, now, "metrics cannot be sent: they wait");
             }
             Answer::TooLarge => {
+                self.backoff.reset();
                 self.metrics.failed(Reason::UnexpectedStatus);
                 self.split(name, packed, now).await;
             }
             Answer::Never(failure) => {
+                self.backoff.reset();
                 self.metrics.failed(failure.reason);
                 self.reject(name, &failure, now).await;
             }
@@ -211,13 +211,14 @@ impl Cycle {
         }
     }
 
-    /// Sends what is on its way, what is now, and what waits; ends with the first request that has to wait.
+    /// Makes what is now, and sends what is on its way and what waits; ends with the first request that has to wait.
     async fn flush(&mut self, in_flight: Option<InFlight>) {
+        // First, so that it waits on disk whatever the collector does.
+        self.collect().await;
         if let Some(InFlight { name, packed, request }) = in_flight {
             let answer = request.await;
             self.settle(name, packed, answer).await;
         }
-        self.collect().await;
         // Whoever said when to come back is not asked before; one attempt is due to who merely did not answer.
         if self.backoff.was_asked() {
             return;
@@ -267,7 +268,7 @@ impl Shared {
     /// Writes down how much waits; what was lost since the last time.
     fn account(&self) -> Lost {
         let mut spool = self.spool.lock();
-        *self.level.lock() = spool.level();
+        self.standing.waits(spool.level());
         spool.lost()
     }
 }

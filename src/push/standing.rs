@@ -6,12 +6,14 @@ use parking_lot::Mutex;
 
 use super::spool::Level;
 
-/// How it stands, in one line, for people.
+/// How it stands. Known to those who look at it, who must not keep the spool alive by it.
 #[derive(Debug, Default)]
 pub(super) struct Standing(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// As of the last change: whoever asks does not wait for the disk.
+    level: Level,
     failing: Option<(SystemTime, String)>,
     last_success: Option<SystemTime>,
 }
@@ -32,12 +34,22 @@ impl Standing {
         since.is_none()
     }
 
+    /// So much waits.
+    pub(super) fn waits(&self, level: Level) {
+        self.0.lock().level = level;
+    }
+
+    /// How much waits.
+    pub(super) fn level(&self) -> Level {
+        self.0.lock().level
+    }
+
     /// The line.
-    pub(super) fn line(&self, level: Level) -> String {
+    pub(super) fn line(&self) -> String {
         let at = |at| humantime::format_rfc3339_seconds(at);
         let state = self.0.lock();
         let last = state.last_success.map_or_else(String::new, |last| format!(", last sent at {}", at(last)));
-        let Level { batches, bytes, .. } = level;
+        let Level { batches, bytes, .. } = state.level;
         match &state.failing {
             Some((since, said)) => {
                 format!(

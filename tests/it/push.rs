@@ -184,6 +184,19 @@ fn the_last_batch_leaves_when_it_stops() {
 }
 
 #[test]
+fn pushing_ends_before_http_does() {
+    let collector = Collector::start(Protocol::Http);
+    collector.script([Step::Take]);
+    collector.otherwise(Step::Hang);
+    let agent = pushing(&url(&collector, Protocol::Http), "  timeout: 5m\nstop: { within: 20s }").start();
+    eventually("a request that hangs", ARRIVES, || collector.requests() == 2);
+    agent.signal(Signal::TERM);
+    eventually("the end of being ready", ARRIVES, || agent.get("/health/ready").status == 503);
+    assert_eq!(agent.wait_exit().code(), Some(0), "{}", agent.log());
+    assert_eq!(said(&agent, "end with this process"), 1, "{}", agent.log());
+}
+
+#[test]
 fn starting_and_stopping_wait_for_no_collector() {
     let port = ports::free();
     let agent = pushing(&format!("http://127.0.0.1:{port}"), "").start();

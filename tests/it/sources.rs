@@ -110,6 +110,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["checks/tls/"]),
     ("tokio_util", &["checks/pool.rs", "push/", "supervisor.rs", "runner.rs", "runner/", "web/"]),
     ("tonic", &["push/"]),
+    ("tonic_types", &["push/transport/"]),
     ("tower", &["web/", "checks/http/"]),
     ("tracing", &[""]),
     ("tracing_logfmt", &["telemetry.rs"]),

@@ -8,8 +8,9 @@ use http_body_util::{BodyExt, Limited};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
 use reqwest::{Client, Response, StatusCode, Url};
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
-use super::{Answer, Failure, Sending, Signal, Transport, client, http, retry_after};
+use super::{Answer, Failure, Sending, Signal, Transport, client, http};
 use crate::metrics;
 use crate::model::Reason;
 use crate::push::settings::{Compression, Exporter};
@@ -112,7 +113,7 @@ fn meaning(status: &Status, message: &[u8]) -> Answer {
     if is_too_large(status) {
         return Answer::TooLarge;
     }
-    let after = retry_after::of_details(status.details());
+    let after = status.get_details_retry_info().map(|info| info.retry_delay.unwrap_or_default());
     let reason = match code {
         Code::Unauthenticated => Reason::Auth,
         Code::PermissionDenied => Reason::Denied,

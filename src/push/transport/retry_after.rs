@@ -1,8 +1,6 @@
-//! When a collector wants to be asked again: HTTP's `Retry-After`, gRPC's `RetryInfo`.
+//! When a collector that speaks HTTP wants to be asked again: `Retry-After`.
 
 use std::time::{Duration, SystemTime};
-
-use prost::Message;
 
 /// What `Retry-After` says, in seconds or as a date, at `now`; `None` where it says nothing that can be understood.
 pub(super) fn of_header(value: &str, now: SystemTime) -> Option<Duration> {
@@ -29,47 +27,6 @@ fn date(text: &str) -> Option<SystemTime> {
     at.ok().filter(|_| whole)
 }
 
-/// `google.rpc.Status`, as far as it is needed.
-#[derive(Clone, PartialEq, Message)]
-struct Status {
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
-}
-
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-/// `google.rpc.RetryInfo`.
-#[derive(Clone, PartialEq, Message)]
-struct RetryInfo {
-    #[prost(message, optional, tag = "1")]
-    retry_delay: Option<Delay>,
-}
-
-/// `google.protobuf.Duration`.
-#[derive(Clone, Copy, PartialEq, Message)]
-struct Delay {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
-
-/// What `RetryInfo` among the details of a gRPC status says; `None` where there is none.
-pub(super) fn of_details(details: &[u8]) -> Option<Duration> {
-    let status = Status::decode(details).ok()?;
-    let info = status.details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
-    let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay.unwrap_or_default();
-    let (seconds, nanos) = (u64::try_from(delay.seconds).ok()?, u32::try_from(delay.nanos).ok()?);
-    Some(Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanos.into())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,26 +49,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn retry_info_is_found_among_details() {
-        let any = |name: &str, value: Vec<u8>| Any { type_url: format!("type.googleapis.com/{name}"), value };
-        let info = |delay| RetryInfo { retry_delay: delay }.encode_to_vec();
-        let status = |details| Status { details }.encode_to_vec();
-        let delay = Delay { seconds: 2, nanos: 500_000_000 };
-        let both =
-            status(vec![any("google.rpc.Help", vec![1]), any("google.rpc.RetryInfo", info(Some(delay)))]);
-        assert_eq!(of_details(&both), Some(Duration::from_millis(2_500)));
-        assert_eq!(of_details(&status(vec![any("google.rpc.RetryInfo", info(None))])), Some(Duration::ZERO));
-        assert_eq!(of_details(&status(Vec::new())), None);
-        let negative = info(Some(Delay { seconds: -1, nanos: 0 }));
-        assert_eq!(of_details(&status(vec![any("google.rpc.RetryInfo", negative)])), None);
-    }
-
     proptest! {
         #[test]
-        fn nothing_that_is_sent_is_too_strange(header in "\\PC{0,40}", details: Vec<u8>) {
+        fn nothing_that_is_sent_is_too_strange(header in "\\PC{0,40}") {
             let _ = of_header(&header, now());
-            let _ = of_details(&details);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use vitalsign::{Plan, config::Document, metrics::Store};
+
 use super::*;
 
 fn spool(directory: &Path) -> String {
@@ -118,4 +120,22 @@ fn a_full_disk_is_told_and_costs_nothing() {
     assert!(arrived > told + 3.0);
     assert_eq!(own(&agent, "points_total", &[("outcome", "dropped")]), 0.0);
     assert_eq!(said(&agent, "has no space left"), 1, "{}", agent.log());
+}
+
+#[test]
+fn an_agent_that_stopped_gives_its_spool_back() {
+    let (files, port) = (Scratch::new("spool", User::oneself()), ports::free());
+    let text = format!(
+        "listen: '127.0.0.1:0'\nchecks: {{}}\notlp:\n  endpoint: http://127.0.0.1:{port}\n{}",
+        spool(&files.join("spool"))
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut boards = Vec::new();
+    for _ in 0..2 {
+        let (plan, _) = Plan::read(Document::parse("t", &text, &|_| None)).unwrap();
+        let agent = vitalsign::Agent::start(plan, &Store::new()).unwrap();
+        boards.push(agent.board().clone());
+        runtime.block_on(agent.stop());
+    }
+    assert!(!waiting(&files.join("spool")).is_empty(), "what could not be sent when it stopped");
 }
