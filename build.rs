@@ -17,7 +17,13 @@ fn main() {
     println!("cargo:rustc-env=VITALSIGN_RUSTC={version}");
     println!("cargo:rustc-env=VITALSIGN_REVISION={revision}");
     println!("cargo:rustc-env=VITALSIGN_BRANCH={branch}");
-    println!("cargo:rustc-env=VITALSIGN_TARGET={}", env::var("TARGET").unwrap_or_default());
+    let target = env::var("TARGET").unwrap_or_default();
+    // Tables that tell where the program holds addresses, a hundredth as large as usual: at start all of it is read into
+    // memory and stays there. glibc understands it since 2.36, and the linker leaves it out where the C library cannot.
+    if target.ends_with("-linux-gnu") {
+        println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
+    println!("cargo:rustc-env=VITALSIGN_TARGET={target}");
 }
 
 fn first_line(command: &mut Command) -> String {
