@@ -45,7 +45,8 @@ fn shows_times_in_seconds_without_guests() {
         assert_eq!(time(&page, mode), Some(f64::from(ticks) / ticks_per_second() as f64), "{mode}");
     }
     assert_eq!(page.value("system_cpu_logical_count"), Some(2.0));
-    assert_eq!((page.len(), page.errors), (8, vec![]));
+    assert_eq!(page.value("system_process_created_total"), Some(140_955.0));
+    assert_eq!((page.len(), page.errors), (9, vec![]));
 }
 
 #[test]
