@@ -13,6 +13,7 @@ mod span;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fastrand::Rng;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ use crate::health::{Board, Component, DuplicateName, Registration};
 use crate::metrics::Store;
 use crate::model::{FUNCTION, Name, Policy, Reason};
 use crate::supervisor::{EndedEarly, Tasks};
+
+use schedule::Chances;
 
 pub use metrics::DEFINITIONS;
 
@@ -81,10 +84,12 @@ impl Runner {
     pub fn start(planned: Vec<Planned>, board: &Board, store: &Store) -> Result<Self, DuplicateName> {
         let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
         let (mut tasks, stop, limits) = (Tasks::default(), CancellationToken::new(), Limits::default());
-        let delay = metrics::scheduler_delay(store);
+        let (delay, start) = (metrics::scheduler_delay(store), Instant::now());
+        let mut chances = Chances::new(Rng::new());
         for (planned, tracker) in planned.into_iter().zip(trackers) {
-            let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone());
-            tasks.start("check", cycle.run(stop.clone()));
+            let chance = chances.next(planned.local);
+            let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
+            tasks.start("check", cycle.run(start, stop.clone()));
         }
         tasks.start("pulse", beat(board.clone(), stop.clone()));
         Ok(Self { tasks, stop })
@@ -142,7 +147,7 @@ pub async fn run_once(planned: Vec<Planned>, board: &Board, store: &Store) -> Re
     let delay = metrics::scheduler_delay(store);
     let slowest = planned.iter().map(|planned| planned.policy.timeout).max().unwrap_or_default();
     for (planned, tracker) in planned.into_iter().zip(trackers) {
-        let mut cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone());
+        let mut cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), Rng::new());
         tasks.start("check", async move { cycle.tick(Instant::now()).await });
     }
     // A panic in our own task leaves its check unknown, which the caller shows.

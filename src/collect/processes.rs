@@ -42,12 +42,14 @@ static DEFINITIONS: &[&Definition] = &[&COUNT, &LIMIT];
 /// See the module.
 pub(super) struct Processes;
 
-/// How long what a walk found is repeated.
+/// How long what a walk found is repeated: see the module.
 const WALKED_FOR: Duration = Duration::from_secs(60);
 
 struct ProcessesCollector {
     folder: PathBuf,
     limit: ProcFile,
+    /// How long what a walk found is repeated.
+    stands: Duration,
     /// When the last walk was, and what it found.
     walked: Option<(Instant, Counts)>,
 }
@@ -66,11 +68,14 @@ impl Source for Processes {
     }
 
     fn build(&self, root: &Root, _fields: &mut Fields<'_>) -> Option<Box<dyn Collector>> {
-        Some(Box::new(ProcessesCollector {
-            folder: root.join("proc"),
-            limit: ProcFile::new(root, "proc/sys/kernel/threads-max"),
-            walked: None,
-        }))
+        Some(Box::new(ProcessesCollector::new(root, WALKED_FOR)))
+    }
+}
+
+impl ProcessesCollector {
+    fn new(root: &Root, stands: Duration) -> Self {
+        let limit = ProcFile::new(root, "proc/sys/kernel/threads-max");
+        Self { folder: root.join("proc"), limit, stands, walked: None }
     }
 }
 
@@ -82,7 +87,7 @@ impl Collector for ProcessesCollector {
     fn collect(&mut self, sheet: &mut Sheet) {
         if cfg!(target_os = "linux") {
             let now = Instant::now();
-            self.walked.take_if(|(last, _)| now.duration_since(*last) >= WALKED_FOR);
+            self.walked.take_if(|(last, _)| now.duration_since(*last) >= self.stands);
             if self.walked.is_none() {
                 match count(&self.folder, sheet) {
                     Ok(counts) => self.walked = Some((now, counts)),
@@ -190,7 +195,7 @@ fn state(stat: &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::trial::{Trial, survives};
+    use crate::collect::trial::{Trial, survives_made};
     use proptest::prelude::*;
 
     fn counted(page: &crate::collect::trial::Page) -> Vec<Option<f64>> {
@@ -198,6 +203,24 @@ mod tests {
             .iter()
             .map(|state| page.value(&format!("system_process_count{{process_state=\"{state}\"}}")))
             .collect()
+    }
+
+    /// A collector that walks at each reading.
+    fn walking(root: &Root) -> Box<dyn Collector> {
+        Box::new(ProcessesCollector::new(root, Duration::ZERO))
+    }
+
+    #[test]
+    fn what_a_walk_found_stands_for_a_while_and_the_limit_does_not() {
+        let mut trial = Trial::new(&Processes, "{}");
+        trial.write("proc/sys/kernel/threads-max", "1\n");
+        trial.write("proc/1/stat", "1 (init) S 0 1\n");
+        assert_eq!(counted(&trial.read()), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0].map(Some));
+        trial.write("proc/sys/kernel/threads-max", "2\n");
+        trial.write("proc/2/stat", "2 (sh) S 0 1\n");
+        let page = trial.read();
+        assert_eq!(counted(&page), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0].map(Some));
+        assert_eq!(page.value("system_process_limit"), Some(2.0));
     }
 
     #[test]
@@ -220,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_is_no_process_is_said_and_hides_no_other() {
-        let mut trial = Trial::new(&Processes, "{}");
+        let mut trial = Trial::made(walking);
         trial.write("proc/sys/kernel/threads-max", "2\n");
         trial.write("proc/1/stat", "1 (init) S 0 1\n");
         for text in ["", "2 (x", "2 (x)", "2 (x) ", "2 (x) ?? 1", "2 (x) Q 1 1\n"] {
@@ -233,9 +256,8 @@ mod tests {
 
     #[test]
     fn wrong_texts_show_nothing() {
-        survives(
-            &Processes,
-            "{}",
+        survives_made(
+            walking,
             &[("proc/sys/kernel/threads-max", "192730\n"), ("proc/1/stat", "1 (init) S 0 1\n")],
         );
     }
