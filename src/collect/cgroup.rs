@@ -10,7 +10,7 @@
 //! - With neither, only the number of tasks, and only if it is limited: a service manager limits it for every service,
 //!   which makes no container of it.
 //! - Nothing in a group without limits, such as the topmost one: its numbers would be the machine's. Whether it has got
-//!   one is looked at [once a minute](unlimited).
+//!   one is looked at [every 15 seconds](unlimited).
 //!
 //! Leaves out input and output, and what version 1 does not tell: memory events and pressure.
 

@@ -1,5 +1,5 @@
 //! What checks need of the container: how much it uses of what it may use. Plain numbers, a few small reads each; none
-//! for a minute where there is no limit.
+//! for a while where there is no limit.
 
 use std::io;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long what had no limit counts as having none.
-pub(super) const FOR: Duration = Duration::from_secs(60);
+pub(super) const FOR: Duration = Duration::from_secs(15);
 
 /// Remembers that there was no limit.
 #[derive(Debug, Default)]
