@@ -13,7 +13,6 @@ mod span;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fastrand::Rng;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -85,7 +84,7 @@ impl Runner {
         let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
         let (mut tasks, stop, limits) = (Tasks::default(), CancellationToken::new(), Limits::default());
         let (delay, start) = (metrics::scheduler_delay(store), Instant::now());
-        let mut chances = Chances::new(Rng::new());
+        let mut chances = Chances::default();
         for (planned, tracker) in planned.into_iter().zip(trackers) {
             let chance = chances.next(planned.local);
             let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
@@ -144,10 +143,11 @@ impl Planned {
 pub async fn run_once(planned: Vec<Planned>, board: &Board, store: &Store) -> Result<(), DuplicateName> {
     let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
     let (mut tasks, limits) = (Tasks::default(), Limits::default());
-    let delay = metrics::scheduler_delay(store);
+    let (delay, mut chances) = (metrics::scheduler_delay(store), Chances::default());
     let slowest = planned.iter().map(|planned| planned.policy.timeout).max().unwrap_or_default();
     for (planned, tracker) in planned.into_iter().zip(trackers) {
-        let mut cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), Rng::new());
+        let chance = chances.next(planned.local);
+        let mut cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
         tasks.start("check", async move { cycle.tick(Instant::now()).await });
     }
     // A panic in our own task leaves its check unknown, which the caller shows.

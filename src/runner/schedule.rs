@@ -25,8 +25,14 @@ pub(super) struct Chances {
     sharing: usize,
 }
 
+impl Default for Chances {
+    fn default() -> Self {
+        Self::new(Rng::new())
+    }
+}
+
 impl Chances {
-    pub(super) fn new(mut own: Rng) -> Self {
+    fn new(mut own: Rng) -> Self {
         Self { shared: own.fork(), own, sharing: 0 }
     }
 
