@@ -23,6 +23,8 @@ use crate::metrics::Store;
 use crate::model::{FUNCTION, Name, Policy, Reason};
 use crate::supervisor::{EndedEarly, Tasks};
 
+use schedule::Chances;
+
 pub use metrics::DEFINITIONS;
 
 /// How many runs may be in flight at once; one more waits, and `vitalsign.scheduler.delay` tells.
@@ -81,10 +83,12 @@ impl Runner {
     pub fn start(planned: Vec<Planned>, board: &Board, store: &Store) -> Result<Self, DuplicateName> {
         let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
         let (mut tasks, stop, limits) = (Tasks::default(), CancellationToken::new(), Limits::default());
-        let delay = metrics::scheduler_delay(store);
+        let (delay, start) = (metrics::scheduler_delay(store), Instant::now());
+        let mut chances = Chances::default();
         for (planned, tracker) in planned.into_iter().zip(trackers) {
-            let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone());
-            tasks.start("check", cycle.run(stop.clone()));
+            let chance = chances.next(planned.local);
+            let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
+            tasks.start("check", cycle.run(start, stop.clone()));
         }
         tasks.start("pulse", beat(board.clone(), stop.clone()));
         Ok(Self { tasks, stop })
@@ -139,10 +143,11 @@ impl Planned {
 pub async fn run_once(planned: Vec<Planned>, board: &Board, store: &Store) -> Result<(), DuplicateName> {
     let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
     let (mut tasks, limits) = (Tasks::default(), Limits::default());
-    let delay = metrics::scheduler_delay(store);
+    let (delay, mut chances) = (metrics::scheduler_delay(store), Chances::default());
     let slowest = planned.iter().map(|planned| planned.policy.timeout).max().unwrap_or_default();
     for (planned, tracker) in planned.into_iter().zip(trackers) {
-        let mut cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone());
+        let chance = chances.next(planned.local);
+        let mut cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
         tasks.start("check", async move { cycle.tick(Instant::now()).await });
     }
     // A panic in our own task leaves its check unknown, which the caller shows.

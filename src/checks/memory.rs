@@ -5,6 +5,7 @@
 //! default one is in the policy.
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::usage::{self, Scope};
 use super::{Built, Check, Kind, Probe, Run, Target};
@@ -32,7 +33,8 @@ impl MemoryCheck {
 
 impl Check for MemoryCheck {
     async fn run(&self, _run: &Run) -> Outcome {
-        let container = self.container.as_ref().map_or(Ok(None), |container| container.lock().memory());
+        let now = Instant::now();
+        let container = self.container.as_ref().map_or(Ok(None), |container| container.lock().memory(now));
         match container {
             Ok(Some(memory)) => {
                 return Outcome::pass()

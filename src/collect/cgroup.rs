@@ -10,7 +10,7 @@
 //! - With neither, only the number of tasks, and only if it is limited: a service manager limits it for every service,
 //!   which makes no container of it.
 //! - Nothing in a group without limits, such as the topmost one: its numbers would be the machine's. Whether it has got
-//!   one is looked at every 15 seconds.
+//!   one is looked at [every 15 seconds](unlimited).
 //!
 //! Leaves out input and output, and what version 1 does not tell: memory events and pressure.
 
@@ -19,6 +19,7 @@ mod files;
 mod own;
 mod parse;
 mod place;
+mod unlimited;
 
 use std::fmt::Display;
 use std::io;
@@ -134,10 +135,6 @@ impl Source for Cgroup {
     }
 }
 
-/// How long a group without limits is left alone: they rarely come to one that runs, and looking for them reads as many
-/// files as there are.
-const UNLIMITED_FOR: Duration = Duration::from_secs(15);
-
 struct CgroupCollector {
     own: Own,
     /// Whether there was something to show the last time.
@@ -150,7 +147,7 @@ impl Collector for CgroupCollector {
     }
 
     fn period(&self) -> Duration {
-        if self.limited { PERIOD } else { UNLIMITED_FOR }
+        if self.limited { PERIOD } else { unlimited::FOR }
     }
 
     fn collect(&mut self, sheet: &mut Sheet) {

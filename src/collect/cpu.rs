@@ -1,4 +1,4 @@
-//! Collector `cpu`: what the processors of this machine spend their time on.
+//! Collector `cpu`: what the processors of this machine spend their time on, and how many processes they were given.
 //!
 //! From `/proc/stat`, one read of some microseconds. The times of all processors are the kernel's own sum, which knows
 //! those that were taken out meanwhile; with `per_cpu`, each has its own series instead. Times that the kernel takes
@@ -39,8 +39,15 @@ static COUNT: Definition = Definition {
     attributes: &[],
     help: "Number of processors that run threads now",
 };
+static CREATED: Definition = Definition {
+    name: "system.process.created",
+    instrument: Instrument::Counter,
+    unit: "{process}",
+    attributes: &[],
+    help: "Number of processes and threads that were ever made",
+};
 
-static DEFINITIONS: &[&Definition] = &[&TIME, &UTILIZATION, &COUNT];
+static DEFINITIONS: &[&Definition] = &[&TIME, &UTILIZATION, &COUNT, &CREATED];
 
 const STAT: &str = "proc/stat";
 
@@ -71,7 +78,7 @@ impl Source for Cpu {
     }
 
     fn about(&self) -> &'static str {
-        "Reads what the processors of this machine spend their time on."
+        "Reads what the processors of this machine spend their time on, and how many processes were made."
     }
 
     fn definitions(&self) -> &'static [&'static Definition] {
@@ -93,6 +100,9 @@ impl Collector for CpuCollector {
         let Self { file, per_cpu, shown } = self;
         file.read(sheet, |text, sheet| {
             shown.set(&stat::parse(text)?, *per_cpu, sheet);
+            if let Some(created) = stat::created(text)? {
+                sheet.set(&CREATED, &[], created as f64);
+            }
             Some(())
         });
     }

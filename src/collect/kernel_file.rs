@@ -40,11 +40,13 @@ pub(crate) struct KernelFile {
     path: PathBuf,
     open: Option<File>,
     content: Vec<u8>,
-    /// A first read that gives less is all there is.
-    whole_below: usize,
+    /// A read that gives less, and could have given a page, was the last.
+    last_below: usize,
 }
 
 impl KernelFile {
+    const PAGE: usize = 4096;
+
     /// The kernel hands out as many whole lines as fit into a page: what is shorter than half of one has no further
     /// lines, unless those are longer than that.
     const HALF_PAGE: usize = 2048;
@@ -54,12 +56,19 @@ impl KernelFile {
 
     /// The file at `path`; not opened yet.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), open: None, content: Vec::new(), whole_below: Self::HALF_PAGE }
+        Self { path: path.into(), open: None, content: Vec::new(), last_below: Self::HALF_PAGE }
     }
 
     /// The same file, whose lines may be of any length: it is read until it says that it has ended.
     pub(crate) fn of_long_lines(self) -> Self {
-        Self { whole_below: 0, ..self }
+        Self { last_below: 0, ..self }
+    }
+
+    /// The same file, whose lines are a name and a number at most: what leaves room for one of them has ended. That
+    /// spares a read, for which the kernel makes up all of the numbers again.
+    pub(crate) fn of_short_lines(self) -> Self {
+        const LONGEST: usize = 64;
+        Self { last_below: Self::PAGE - LONGEST, ..self }
     }
 
     /// Its content now.
@@ -72,7 +81,7 @@ impl KernelFile {
             None => File::open(&self.path)?,
         };
         if self.content.is_empty() {
-            self.content.resize(4096, 0);
+            self.content.resize(Self::PAGE, 0);
         }
         let mut length = 0;
         loop {
@@ -86,10 +95,11 @@ impl KernelFile {
                 self.content.resize(length * 2, 0);
             }
             let rest = self.content.get_mut(length..).unwrap_or_default();
+            let room = rest.len();
             match file.read_at(rest, length as u64) {
                 Ok(0) => break,
-                Ok(read) if length == 0 && read < self.whole_below => {
-                    length = read;
+                Ok(read) if read < self.last_below && room >= Self::PAGE => {
+                    length += read;
                     break;
                 }
                 Ok(read) => length += read,
@@ -134,14 +144,29 @@ mod tests {
         let mut file = root.file("proc/stat");
         assert_eq!(file.read().unwrap_err().kind(), io::ErrorKind::NotFound);
         std::fs::create_dir(folder.path().join("proc")).unwrap();
-        for content in ["short".to_owned(), "x".repeat(10_000), String::new(), "ü".to_owned()] {
+        let mut short = root.file("proc/stat").of_short_lines();
+        for content in
+            ["short".to_owned(), "x".repeat(10_000), String::new(), "ü".to_owned(), "y".repeat(4_040)]
+        {
             std::fs::write(root.join("proc/stat"), &content).unwrap();
             assert_eq!(file.text().unwrap(), content);
+            assert_eq!(short.text().unwrap(), content);
         }
         std::fs::write(root.join("proc/stat"), [0xff, 0xfe]).unwrap();
         assert_eq!(file.text().unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(file.read().unwrap(), [0xff, 0xfe]);
         assert!(file.may_have_changed(), "who knows");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_of_short_lines_is_read_as_far_as_any() {
+        let names = |mut file: KernelFile| -> Vec<String> {
+            let lines = file.text().unwrap().lines();
+            lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+        };
+        let file = || KernelFile::new("/proc/vmstat");
+        assert_eq!(names(file().of_short_lines()), names(file().of_long_lines()));
     }
 
     #[cfg(target_os = "linux")]

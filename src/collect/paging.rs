@@ -59,7 +59,8 @@ impl Source for Paging {
     }
 
     fn build(&self, root: &Root, _fields: &mut Fields<'_>) -> Option<Box<dyn Collector>> {
-        Some(Box::new(PagingCollector { file: ProcFile::optional(root, "proc/vmstat"), minor: 0 }))
+        let file = ProcFile::optional(root, "proc/vmstat").of_short_lines();
+        Some(Box::new(PagingCollector { file, minor: 0 }))
     }
 }
 

@@ -37,6 +37,11 @@ impl ProcFile {
         Self { optional: true, ..Self::new(root, path) }
     }
 
+    /// The same file, whose lines are a name and a number at most.
+    pub(super) fn of_short_lines(self) -> Self {
+        Self { file: self.file.of_short_lines(), ..self }
+    }
+
     /// Its text now. Bytes that are no text, such as in a name that somebody gave, become U+FFFD.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use fastrand::Rng;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -43,11 +44,12 @@ impl Cycle {
         store: &Store,
         delay: Histogram,
         limits: Limits,
+        chance: Rng,
     ) -> Self {
         let Planned { name, kind, policy, probe, reasons, secrets, target, local: _ } = planned;
         Self {
             breaker: Breaker::new(policy.breaker, policy.fail_after, policy.interval),
-            schedule: Schedule::new(policy.interval, fastrand::Rng::new()),
+            schedule: Schedule::new(policy.interval, chance),
             metrics: RunMetrics::new(store, &name, kind, reasons),
             target,
             policy,
@@ -61,8 +63,9 @@ impl Cycle {
         }
     }
 
-    pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut planned = Instant::now() + self.schedule.first();
+    /// Runs the check on its schedule, which begins at `start`.
+    pub(super) async fn run(mut self, start: Instant, stop: CancellationToken) {
+        let mut planned = start + self.schedule.first();
         loop {
             tokio::select! {
                 biased;

@@ -1,5 +1,8 @@
 //! When the runs of a check are planned: the first soon, the second anywhere in one interval so that fleets drift
 //! apart, then each one interval after the other give or take ten percent. Pure but for its source of chance.
+//!
+//! Checks of this machine alone have nobody to spare by being apart, and each time that the runner is woken costs more
+//! than such a check: some of them share their chance, so that those of one interval run together.
 
 use std::time::Duration;
 
@@ -10,6 +13,41 @@ use tokio::time::Instant;
 const FIRST_WITHIN: Duration = Duration::from_secs(1);
 /// How far a run may be from its place, as a part of the interval.
 const JITTER: f64 = 0.1;
+
+/// How many checks of this machine run together at most: many would keep others waiting.
+const TOGETHER: usize = 8;
+
+/// Gives each check its source of chance.
+#[derive(Debug)]
+pub(super) struct Chances {
+    own: Rng,
+    shared: Rng,
+    sharing: usize,
+}
+
+impl Default for Chances {
+    fn default() -> Self {
+        Self::new(Rng::new())
+    }
+}
+
+impl Chances {
+    fn new(mut own: Rng) -> Self {
+        Self { shared: own.fork(), own, sharing: 0 }
+    }
+
+    /// The source for one more check, which looks at this machine only if `local`.
+    pub(super) fn next(&mut self, local: bool) -> Rng {
+        if !local {
+            return self.own.fork();
+        }
+        if self.sharing == TOGETHER {
+            (self.shared, self.sharing) = (self.own.fork(), 0);
+        }
+        self.sharing += 1;
+        self.shared.clone()
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -54,6 +92,25 @@ mod tests {
     use super::*;
     use fastrand::Rng;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    #[test]
+    fn some_checks_of_this_machine_run_together_and_others_apart() {
+        let mut chances = Chances::new(Rng::with_seed(1));
+        let mut plans = |local| {
+            let mut schedule = Schedule::new(Duration::from_secs(10), chances.next(local));
+            let start = schedule.first();
+            let now = Instant::now();
+            let second = schedule.next(now, now).0.duration_since(now);
+            (start, second)
+        };
+        let first = plans(true);
+        let apart = [plans(false), plans(false)];
+        let mut local: Vec<_> = (1..TOGETHER).map(|_| plans(true)).collect();
+        assert!(local.iter().all(|plan| *plan == first));
+        local = (0..TOGETHER).map(|_| plans(true)).collect();
+        assert!(local.iter().all(|plan| *plan == local[0] && *plan != first));
+        assert!(apart[0] != apart[1] && !apart.contains(&first));
+    }
 
     proptest! {
         #[test]

@@ -1,10 +1,12 @@
-//! What checks need of the container: how much it uses of what it may use. Plain numbers, a few small reads each.
+//! What checks need of the container: how much it uses of what it may use. Plain numbers, a few small reads each; none
+//! for a while where there is no limit.
 
 use std::io;
 
 use tokio::time::Instant;
 
 use super::own::Own;
+use super::unlimited::Unlimited;
 use crate::collect::Root;
 use crate::collect::cpu::SHORTEST;
 
@@ -15,6 +17,8 @@ pub(crate) struct Container {
     /// The reading before: when, and the processor time in seconds.
     previous: Option<(Instant, f64)>,
     usage: Option<f64>,
+    memory: Unlimited,
+    processors: Unlimited,
 }
 
 /// A limit on memory, in bytes.
@@ -56,26 +60,41 @@ impl Default for Container {
 
 impl Container {
     pub(crate) fn new(root: &Root) -> Self {
-        Self { own: Own::new(root), previous: None, usage: None }
+        Self {
+            own: Own::new(root),
+            previous: None,
+            usage: None,
+            memory: Unlimited::default(),
+            processors: Unlimited::default(),
+        }
     }
 
     /// The memory, where there is a limit that can be reached.
-    pub(crate) fn memory(&mut self) -> io::Result<Option<ContainerMemory>> {
-        let memory = &mut self.own.files()?.memory;
-        let stat = memory.stat()?;
-        let Some(limit) = memory.limit(&stat)? else { return Ok(None) };
-        let working_set = memory.usage()?.zip(stat.inactive_file);
-        Ok(working_set
-            .map(|(usage, inactive)| ContainerMemory { limit, working_set: usage.saturating_sub(inactive) }))
+    pub(crate) fn memory(&mut self, now: Instant) -> io::Result<Option<ContainerMemory>> {
+        let Self { own, memory, .. } = self;
+        memory.or_look(now, || {
+            let memory = &mut own.files()?.memory;
+            let stat = memory.stat()?;
+            let Some(limit) = memory.limit(&stat)? else { return Ok(None) };
+            let working_set = memory.usage()?.zip(stat.inactive_file);
+            Ok(working_set.map(|(usage, inactive)| ContainerMemory {
+                limit,
+                working_set: usage.saturating_sub(inactive),
+            }))
+        })
     }
 
     /// The processors, where there is a limit that can be reached: one below what the machine has. Asked again within
     /// a second, it repeats its last usage.
     pub(crate) fn cpu(&mut self, now: Instant) -> io::Result<Option<ContainerCpu>> {
-        let files = self.own.files()?;
-        let processors = files.processors.unwrap_or(u64::MAX) as f64;
-        let limit = files.cpu.limit()?.filter(|limit| *limit < processors);
-        let Some((limit, (user, system))) = limit.zip(files.cpu.stat()?.times) else {
+        let Self { own, processors, .. } = self;
+        let found = processors.or_look(now, || {
+            let files = own.files()?;
+            let processors = files.processors.unwrap_or(u64::MAX) as f64;
+            let limit = files.cpu.limit()?.filter(|limit| *limit < processors);
+            Ok(limit.zip(files.cpu.stat()?.times))
+        })?;
+        let Some((limit, (user, system))) = found else {
             self.previous = None;
             return Ok(None);
         };

@@ -41,9 +41,13 @@ pub(crate) fn parse(text: &str) -> Option<Stat<'_>> {
     Some(Stat { total, cpus })
 }
 
-/// How many processes and threads were made since the start of the machine.
-pub(crate) fn created(text: &str) -> Option<u64> {
-    whole(text.lines().find_map(|line| line.strip_prefix("processes ")))
+/// How many processes and threads were made since the start of the machine, if the file says so; the outer `None` is
+/// for what is no number.
+pub(super) fn created(text: &str) -> Option<Option<u64>> {
+    match text.lines().find_map(|line| line.strip_prefix("processes ")) {
+        Some(number) => whole(Some(number)).map(Some),
+        None => Some(None),
+    }
 }
 
 impl CpuTimes {
@@ -152,7 +156,9 @@ mod tests {
         assert_eq!(stat.total.busy(), 1338.0);
         let numbers: Vec<_> = stat.cpus.iter().map(|(number, times)| (*number, times.user)).collect();
         assert_eq!(numbers, [("0", 450), ("12", 450)]);
-        assert_eq!(created(STAT), Some(1234));
+        assert_eq!(created(STAT), Some(Some(1234)));
+        assert_eq!(created("cpu 1 2 3 4\n"), Some(None));
+        assert_eq!(created("cpu 1 2 3 4\nprocesses many\n"), None);
     }
 
     #[test]

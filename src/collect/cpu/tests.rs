@@ -45,7 +45,8 @@ fn shows_times_in_seconds_without_guests() {
         assert_eq!(time(&page, mode), Some(f64::from(ticks) / ticks_per_second() as f64), "{mode}");
     }
     assert_eq!(page.value("system_cpu_logical_count"), Some(2.0));
-    assert_eq!((page.len(), page.errors), (8, vec![]));
+    assert_eq!(page.value("system_process_created_total"), Some(140_955.0));
+    assert_eq!((page.len(), page.errors), (9, vec![]));
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_processor_that_is_taken_out_goes_with_its_series() {
     let page = trial.read();
     assert_eq!(time_of(&page, 0, "idle"), Some(seconds(254_218)));
     assert_eq!(time_of(&page, 1, "user"), Some(seconds(146_601)));
-    assert_eq!((time(&page, "idle"), page.len()), (None, 15));
+    assert_eq!((time(&page, "idle"), page.len()), (None, 16));
 
     let without = SAMPLE.replace("cpu1 146651 5484 40108 240452 1928 5 1088 119 50 24\n", "");
     trial.write(STAT, &without);

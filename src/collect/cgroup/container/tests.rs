@@ -4,17 +4,18 @@ use std::fs;
 use std::time::Duration;
 
 use super::super::tests::{copy, fixture};
+use super::super::unlimited;
 use super::*;
 
 #[test]
 fn memory_is_what_is_used_of_the_limit() {
     for name in ["v2", "v1", "hybrid", "container"] {
-        let memory = Container::new(&fixture(name)).memory().unwrap().unwrap();
+        let memory = Container::new(&fixture(name)).memory(Instant::now()).unwrap().unwrap();
         assert_eq!(memory, ContainerMemory { limit: 536_870_912, working_set: 136_314_880 }, "{name}");
         assert!((memory.usage() - 0.2539).abs() < 1e-4);
     }
     for name in ["service", "top", "unlimited", "nowhere"] {
-        assert_eq!(Container::new(&fixture(name)).memory().unwrap(), None, "{name}");
+        assert_eq!(Container::new(&fixture(name)).memory(Instant::now()).unwrap(), None, "{name}");
     }
     assert_eq!(ContainerMemory { limit: 0, working_set: 0 }.usage(), 1.0);
 }
@@ -62,8 +63,29 @@ fn a_limit_that_cannot_be_read_is_an_error() {
     fs::write(root.join("sys/fs/cgroup/memory.max"), "lots\n").unwrap();
     fs::write(root.join("sys/fs/cgroup/cpu.max"), "lots\n").unwrap();
     let mut container = Container::new(&root);
-    assert_eq!(container.memory().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    assert_eq!(container.memory(Instant::now()).unwrap_err().kind(), io::ErrorKind::InvalidData);
     assert_eq!(container.cpu(Instant::now()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn where_there_is_no_limit_it_looks_again_after_a_while() {
+    let (_folder, root) = copy("unlimited");
+    let limit = |file: &str, text: &str| {
+        fs::write(root.join("sys/fs/cgroup").join(file), text).unwrap();
+    };
+    let start = Instant::now();
+    let (mut container, before, after) = (Container::new(&root), unlimited::FOR.mul_f64(0.9), unlimited::FOR);
+    assert_eq!(container.memory(start).unwrap(), None);
+    assert_eq!(container.cpu(start).unwrap(), None);
+    limit("memory/memory.limit_in_bytes", "536870912\n");
+    limit("cpu/cpu.cfs_quota_us", "50000\n");
+    assert_eq!(container.memory(start + before).unwrap(), None);
+    assert_eq!(container.cpu(start + before).unwrap(), None);
+    assert_eq!(container.memory(start + after).unwrap().map(|memory| memory.limit), Some(536_870_912));
+    assert_eq!(container.cpu(start + after).unwrap().map(|cpu| cpu.limit), Some(0.5));
+    limit("memory/memory.limit_in_bytes", "536870000\n");
+    let later = container.memory(start + after + Duration::from_secs(1)).unwrap();
+    assert_eq!(later.map(|memory| memory.limit), Some(536_870_000), "a limit is read each time");
 }
 
 fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
