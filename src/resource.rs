@@ -6,7 +6,7 @@
 
 mod container;
 mod detect;
-mod variables;
+mod pairs;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,8 +17,13 @@ use crate::metrics::{Attribute, AttributeValue};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resource(Vec<Attribute>);
 
+#[cfg(feature = "otlp")]
+pub(crate) use pairs::pairs;
+
 /// The name of the service, which is also the last part of Prometheus' `job`.
 pub(crate) const SERVICE_NAME: &str = "service.name";
+/// The variable for it.
+pub(crate) const SERVICE_NAME_VARIABLE: &str = "OTEL_SERVICE_NAME";
 /// The version of the service.
 pub(crate) const SERVICE_VERSION: &str = "service.version";
 /// Which one of the service's processes this is, Prometheus' `instance`.
@@ -43,11 +48,11 @@ impl Resource {
 
     /// As [`Resource::find_out`], with the files of the system below `root`.
     fn find_out_below(&mut self, root: &Path, env: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
-        if let Some(name) = env("OTEL_SERVICE_NAME") {
+        if let Some(name) = env(SERVICE_NAME_VARIABLE) {
             self.set_default(SERVICE_NAME, AttributeValue::Text(name));
         }
         let mut problems = Vec::new();
-        match env("OTEL_RESOURCE_ATTRIBUTES").map_or(Ok(Vec::new()), |text| variables::parse(&text)) {
+        match env("OTEL_RESOURCE_ATTRIBUTES").map_or(Ok(Vec::new()), |text| pairs::pairs(&text)) {
             // Of two values for one name the last one counts.
             Ok(pairs) => pairs
                 .into_iter()

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::checks::{self, Kind};
 use crate::collect::{Collectors, Root, SOURCES};
 use crate::config::{
-    Document, Fields, Node, OneOrMany, Problems, Reading, Records, Schema, Setting, Variable, Word,
+    Document, Fields, Given, Node, OneOrMany, Problems, Reading, Records, Schema, Setting, Variable, Word,
     read_policy,
 };
 use crate::health::GROUP_LIVE;
@@ -226,10 +226,19 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
     }
 }
 
+/// Shown as the setting that it stands for; what else the environment says of this process [`Plan::find_out`] adds.
+const SERVICE: Variable = Variable {
+    name: resource::SERVICE_NAME_VARIABLE,
+    setting: &["service"],
+    below: Some(&["resource", resource::SERVICE_NAME]),
+    means: Given::as_is,
+};
+
 /// Every variable of the environment that stands for a setting, for [`Document::with_environment`].
 #[must_use]
 pub fn variables() -> Vec<Variable> {
     let parts: &[&[Variable]] = &[
+        &[SERVICE],
         #[cfg(feature = "otlp")]
         &push::settings::VARIABLES,
     ];

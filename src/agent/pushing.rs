@@ -33,7 +33,7 @@ impl Pushing {
         let shared = readings.shared();
         let (judged, read) = (board.clone(), store.clone());
         let mut encoder = Encoder::new(&otlp::resource(resource.attributes()), settings.temporality);
-        let source = move |now: SystemTime, limit: usize, hand_on: &mut dyn FnMut(Batch)| {
+        let source = move |now: SystemTime, limit: usize, hand_on: &mut dyn FnMut(&mut Batch)| {
             readings.bring();
             let at = Instant::now();
             judged.refresh_metrics(at);

@@ -3,6 +3,7 @@
 //! The count is the sum of the buckets, so buckets and count always agree; the sum may lag by the one observation
 //! that is being recorded while a page is rendered.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -19,8 +20,9 @@ pub(super) struct Buckets {
     sum: AtomicU64,
     /// How the buckets' lines go on after their labels, where the bounds are not those of the family.
     apart: Option<Box<Bounds>>,
-    /// At most one a bucket, in no order. Takes memory only once an observation came with a span.
-    exemplars: Mutex<Vec<Exemplar>>,
+    /// At most one a bucket, in no order. Takes memory and costs a reader a lock only once an observation came with a
+    /// span.
+    exemplars: OnceLock<Box<Mutex<Vec<Exemplar>>>>,
 }
 
 /// The last observation in a bucket that belonged to a recorded span.
@@ -40,7 +42,7 @@ impl Buckets {
             counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
             sum: AtomicU64::new(0),
             apart: None,
-            exemplars: Mutex::default(),
+            exemplars: OnceLock::new(),
         }
     }
 
@@ -74,7 +76,7 @@ impl Buckets {
     }
 
     fn remember(&self, exemplar: Exemplar) {
-        let mut exemplars = self.exemplars.lock();
+        let mut exemplars = self.exemplars.get_or_init(Box::default).lock();
         match exemplars.iter_mut().find(|known| known.bucket == exemplar.bucket) {
             Some(known) => *known = exemplar,
             // One by one: most histograms fill few of their buckets.
@@ -85,14 +87,15 @@ impl Buckets {
         }
     }
 
-    /// The exemplars, at most one for each bucket, in no order.
-    pub(super) fn exemplars(&self) -> MutexGuard<'_, Vec<Exemplar>> {
-        self.exemplars.lock()
+    /// The exemplars, at most one for each bucket, in no order; `None` while there are none.
+    pub(super) fn exemplars(&self) -> Option<MutexGuard<'_, Vec<Exemplar>>> {
+        self.exemplars.get().map(|exemplars| exemplars.lock())
     }
 
+    /// The bounds, where they are not those of the family.
     #[cfg(feature = "otlp")]
-    pub(super) fn bounds(&self) -> &'static [f64] {
-        self.bounds
+    pub(super) fn own_bounds(&self) -> Option<&'static [f64]> {
+        self.apart.is_some().then_some(self.bounds)
     }
 
     /// The counts of the buckets, not cumulative, in the order of the bounds.
@@ -117,7 +120,7 @@ mod tests {
         }
         assert_eq!(buckets.counts().collect::<Vec<_>>(), [2, 2, 1]);
         assert!((buckets.sum() - 8.65).abs() < 1e-9);
-        assert_eq!(buckets.exemplars().capacity(), 0, "nothing is kept where there are no spans");
+        assert!(buckets.exemplars().is_none(), "nothing is kept where there are no spans");
     }
 
     #[test]
@@ -129,7 +132,7 @@ mod tests {
         }
         buckets.observe(0.9, None);
         let kept: Vec<_> =
-            buckets.exemplars().iter().map(|each| (each.bucket, each.value, each.ids)).collect();
+            buckets.exemplars().unwrap().iter().map(|each| (each.bucket, each.value, each.ids)).collect();
         assert_eq!(kept, [(1, 0.7, ids(3)), (2, 7.0, ids(2))]);
     }
 }

@@ -43,7 +43,7 @@ impl Form for OpenMetrics {
     }
 
     fn end_bucket(buckets: &Buckets, index: usize, out: &mut Vec<u8>) {
-        let exemplars = buckets.exemplars();
+        let Some(exemplars) = buckets.exemplars() else { return };
         let Some(exemplar) = exemplars.iter().find(|exemplar| exemplar.bucket == index) else { return };
         // The line goes on.
         out.pop();

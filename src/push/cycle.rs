@@ -26,7 +26,7 @@ use crate::model::Reason;
 use crate::supervisor;
 
 /// Makes the batches of one moment, none above a size, and hands each one on.
-pub(crate) type Source = Box<dyn FnMut(SystemTime, usize, &mut dyn FnMut(Batch)) + Send>;
+pub(crate) type Source = Box<dyn FnMut(SystemTime, usize, &mut dyn FnMut(&mut Batch)) + Send>;
 
 /// What time it is.
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -111,7 +111,7 @@ impl Cycle {
         let made = supervisor::blocking(move || {
             let mut written: io::Result<()> = Ok(());
             let mut source = shared.source.lock();
-            (source)(now, limit, &mut |batch: Batch| {
+            (source)(now, limit, &mut |batch: &mut Batch| {
                 let packed = gzip(&batch.bytes, Vec::new());
                 let points = u64::try_from(batch.points).unwrap_or(u64::MAX);
                 let appended = shared.spool.lock().append(now, points, packed);

@@ -116,7 +116,7 @@ fn world(spool: settings::Spool) -> World {
     let made = Arc::<Mutex<Vec<u64>>>::default();
     let noted = Arc::clone(&made);
     let mut random = fastrand::Rng::with_seed(7);
-    let source = move |now: SystemTime, limit: usize, hand_on: &mut dyn FnMut(_)| {
+    let source = move |now: SystemTime, limit: usize, hand_on: &mut dyn FnMut(&mut _)| {
         series.iter().for_each(|gauge| gauge.set(random.f64()));
         let nanos = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
         noted.lock().push(u64::try_from(nanos).unwrap());
@@ -262,7 +262,7 @@ async fn a_hanging_collector_delays_stopping_until_the_deadline_alone() {
     }
     let settings = settings_of("otlp: { endpoint: 'http://collector', metrics: { interval: 1h } }");
     let source: Source =
-        Box::new(|_, _, hand_on| hand_on(crate::metrics::otlp::Batch { bytes: vec![1], points: 1 }));
+        Box::new(|_, _, hand_on| hand_on(&mut crate::metrics::otlp::Batch { bytes: vec![1], points: 1 }));
     let clock: Clock = Arc::new(SystemTime::now);
     let push = Push::with(&settings, &Store::new(), source, Box::new(Hangs), clock).unwrap();
     tokio::time::sleep(Duration::from_secs(20)).await;

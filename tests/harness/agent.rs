@@ -128,6 +128,15 @@ impl Agent {
         self.process.pid()
     }
 
+    /// How many bytes of memory it has of its own: heap and stacks.
+    #[track_caller]
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("its memory");
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kibibytes * 1024
+    }
+
     /// Writes a new configuration in place of the one it was started with.
     pub(crate) fn rewrite_config(&self, config: &str) {
         // Renamed into place: the agent may look at any moment.

@@ -44,7 +44,7 @@ pub(crate) enum Step {
     CutRequest,
     /// Takes it and closes the connection without an answer.
     LoseAnswer,
-    /// Takes it and closes the connection in the middle of a good answer.
+    /// Takes it and closes the connection in the middle of a good answer; over HTTP alone.
     CutAnswer,
 }
 

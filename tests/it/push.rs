@@ -89,11 +89,14 @@ fn the_command_line_says_where_settings_come_from_and_what_is_wrong() {
         Launch::without_config()
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
             .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary")
+            .env("OTEL_SERVICE_NAME", "orders")
     };
     let shown = launch().arg("config").arg("show").run();
     let line =
         "  endpoint: http://collector:4318/  # from the environment variable OTEL_EXPORTER_OTLP_ENDPOINT\n";
     assert!(shown.status.success() && shown.stdout.contains(line), "{}", shown.stdout);
+    let line = "service: orders  # from the environment variable OTEL_SERVICE_NAME\n";
+    assert!(shown.stdout.contains(line), "{}", shown.stdout);
     assert!(!shown.stdout.contains("canary"), "{}", shown.stdout);
     let wrong = launch().env("OTEL_METRIC_EXPORT_INTERVAL", "10s").arg("config").arg("check").run();
     assert!(!wrong.status.success());

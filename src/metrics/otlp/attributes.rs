@@ -20,19 +20,19 @@ struct Key {
     label: Box<[u8]>,
     /// The field `key` of a `KeyValue`.
     field: Box<[u8]>,
-    /// The same behind two bytes for tag and length, to be copied as a whole: that takes a few instructions, where a
-    /// copy whose length is known only at run time is a call.
+    /// The same behind two bytes for tag and length and before what comes in front of a text, to be copied as a whole:
+    /// that takes a few instructions, where a copy whose length is known only at run time is a call.
     short: Option<[u8; KEY]>,
 }
 
-/// Room for the tag, the length and the key of a `KeyValue`.
+/// Room for all of a `KeyValue` up to a text: its tag, its length, the key, and the two tags and lengths of the value.
 const KEY: usize = 48;
 
 /// Values up to here are copied as a whole too.
 const VALUE: usize = 32;
 
 /// The longest value of which all lengths around it take one byte.
-const SHORT: usize = 127 - KEY - 4;
+const SHORT: usize = 127 - KEY;
 
 /// In place of a length: look at the labels.
 const LOOK: u8 = u8::MAX;
@@ -60,8 +60,9 @@ impl Keys {
             wire::write_bytes(wire::message(1), name.as_bytes(), &mut field);
             let label = format!("{}=\"", prometheus_label(name)).into_bytes();
             let mut short = [0; KEY];
-            let place = short.get_mut(2..2 + field.len());
-            let short = place.map(|place| place.copy_from_slice(&field)).map(|()| short);
+            let text = [wire::message(2), 0, wire::message(1), 0];
+            let place = short.get_mut(2..2 + field.len() + text.len());
+            let short = place.map(|place| place.copy_from_slice(&[&*field, &text].concat())).map(|()| short);
             Key { name, label: label.into(), field: field.into(), short }
         };
         Self(definition.attributes.iter().map(key).collect())
@@ -180,15 +181,14 @@ fn write_text(tag: u8, key: &[u8], length: usize, out: &mut Vec<u8>) {
 fn write_short(tag: u8, beginning: &[u8; KEY], key: usize, value: &[u8], length: u8, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(beginning);
-    if let Some([tag_at, length_at]) = out.get_mut(start..start + 2) {
-        *tag_at = tag;
+    let end = start + 2 + key + 4;
+    out.truncate(end);
+    if let Some([tag_at, length_at, .., value_at, _, text_at]) = out.get_mut(start..) {
         #[expect(clippy::cast_possible_truncation, reason = "KEY and SHORT see to it")]
         let all = key as u8 + 4 + length;
-        *length_at = all;
+        (*tag_at, *length_at, *value_at, *text_at) = (tag, all, length + 2, length);
     }
-    out.truncate(start + 2 + key);
-    out.extend_from_slice(&[wire::message(2), length + 2, wire::message(1), length]);
-    let end = out.len() + usize::from(length);
+    let end = end + usize::from(length);
     match value.first_chunk::<VALUE>() {
         Some(chunk) if usize::from(length) <= VALUE => {
             out.extend_from_slice(chunk);

@@ -49,10 +49,8 @@ pub(super) struct Envelope<'a> {
 pub(super) struct Writer<'a, 'b> {
     envelope: Envelope<'a>,
     limit: usize,
-    /// How large a batch probably gets.
-    expected: usize,
-    hand_on: &'b mut dyn FnMut(Batch),
-    batch: Batch,
+    hand_on: &'b mut dyn FnMut(&mut Batch),
+    batch: &'b mut Batch,
     /// The messages around the metrics of the batch, once it has begun.
     around: Option<[Open; 2]>,
     metric: Option<Metric<'a>>,
@@ -67,15 +65,16 @@ struct Metric<'a> {
 }
 
 impl<'a, 'b> Writer<'a, 'b> {
+    /// Writes into `batch`, which is empty, and hands it on as often as it is full: what is left in it then is written
+    /// over.
     pub(super) fn new(
         envelope: Envelope<'a>,
         limit: usize,
-        expected: usize,
-        hand_on: &'b mut dyn FnMut(Batch),
+        batch: &'b mut Batch,
+        hand_on: &'b mut dyn FnMut(&mut Batch),
     ) -> Self {
         let limit = limit.min(wire::LONGEST);
-        let batch = Batch { bytes: Vec::new(), points: 0 };
-        Self { envelope, limit, expected: expected.min(limit), hand_on, batch, around: None, metric: None }
+        Self { envelope, limit, hand_on, batch, around: None, metric: None }
     }
 
     /// Writes a point of the metric `head`. Points of one metric that come one after the other share its head.
@@ -107,7 +106,6 @@ impl<'a, 'b> Writer<'a, 'b> {
         self.end_metric();
         let out = &mut self.batch.bytes;
         if self.around.is_none() {
-            out.reserve(self.expected);
             let resource = wire::open(RESOURCE_METRICS, out);
             out.extend_from_slice(self.envelope.resource);
             let scope = wire::open(SCOPE_METRICS, out);
@@ -137,6 +135,8 @@ impl<'a, 'b> Writer<'a, 'b> {
         self.end_metric();
         let Some(around) = self.around.take() else { return };
         around.into_iter().for_each(|message| wire::close(message, &mut self.batch.bytes));
-        (self.hand_on)(std::mem::take(&mut self.batch));
+        (self.hand_on)(self.batch);
+        self.batch.bytes.clear();
+        self.batch.points = 0;
     }
 }

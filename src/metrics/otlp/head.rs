@@ -4,6 +4,7 @@ use crate::model::{Definition, Instrument};
 
 use super::attributes::Keys;
 use super::batch::{GAUGE, HISTOGRAM, Head, SUM};
+use super::points::write_bounds;
 use super::wire;
 
 /// A metric, encoded as far as it can be before there are points.
@@ -12,6 +13,8 @@ pub(super) struct Form {
     pub(super) keys: Keys,
     /// Name, description and unit.
     metric: Vec<u8>,
+    /// For a histogram, the field of the bounds that its series have unless they have their own.
+    pub(super) bounds: Vec<u8>,
     data: u8,
     traits: &'static [u8],
     as_delta: &'static [u8],
@@ -35,7 +38,11 @@ impl Form {
             Instrument::Gauge => (GAUGE, &[], &[]),
             Instrument::Histogram(_) => (HISTOGRAM, CUMULATIVE, DELTA),
         };
-        Self { keys: Keys::new(definition), metric, data, traits, as_delta }
+        let mut bounds = Vec::new();
+        if let Instrument::Histogram(of_all) = definition.instrument {
+            write_bounds(of_all, &mut bounds);
+        }
+        Self { keys: Keys::new(definition), metric, bounds, data, traits, as_delta }
     }
 
     /// What stands around points, which are deltas or not.

@@ -35,7 +35,7 @@ pub(super) struct Points<'a, 'b, 'w> {
     pub(super) writer: &'b mut Writer<'a, 'w>,
 }
 
-/// The fields of a point.
+/// The fields of a point of a number.
 const START: u8 = wire::fixed(2);
 const TIME: u8 = wire::fixed(3);
 const DOUBLE: u8 = wire::fixed(4);
@@ -216,7 +216,7 @@ impl Points<'_, '_, '_> {
         sum: f64,
         delta: bool,
     ) {
-        let (now, keys) = (self.moment.now, &self.form.keys);
+        let (now, keys, bounds) = (self.moment.now, &self.form.keys, &self.form.bounds);
         self.writer.point(self.form.head(delta), |out| {
             keys.write(HISTOGRAM_ATTRIBUTES, labels, out);
             wire::write_fixed(START, start, out);
@@ -224,8 +224,11 @@ impl Points<'_, '_, '_> {
             wire::write_fixed(COUNT, counts.iter().sum(), out);
             wire::write_fixed(SUM, sum.to_bits(), out);
             wire::write_packed(BUCKETS, counts.iter().copied(), out);
-            wire::write_packed(BOUNDS, buckets.bounds().iter().map(|bound| bound.to_bits()), out);
-            for exemplar in buckets.exemplars().iter() {
+            match buckets.own_bounds() {
+                Some(bounds) => write_bounds(bounds, out),
+                None => out.extend_from_slice(bounds),
+            }
+            for exemplar in buckets.exemplars().iter().flat_map(|exemplars| exemplars.iter()) {
                 let at = nanos(exemplar.at);
                 if !delta || at >= start {
                     wire::write_message(EXEMPLARS, out, |out| {
@@ -238,6 +241,11 @@ impl Points<'_, '_, '_> {
             }
         });
     }
+}
+
+/// The field `explicit_bounds`.
+pub(super) fn write_bounds(bounds: &[f64], out: &mut Vec<u8>) {
+    wire::write_packed(BOUNDS, bounds.iter().map(|bound| bound.to_bits()), out);
 }
 
 /// The labels of each series.

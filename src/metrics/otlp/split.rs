@@ -26,11 +26,14 @@ pub fn split(bytes: &[u8]) -> Option<(Batch, Batch)> {
     let half = metrics.iter().map(|metric| size(&metric.points)).sum::<usize>() / 2;
     let envelope = Envelope { resource: &resource.others, scope: &scope.others };
     let (mut first, mut second) = (None, None);
-    let mut take_first = |batch| first = Some(batch);
-    let mut take_second = |batch| second = Some(batch);
+    let mut take_first = |batch: &mut Batch| first = Some(std::mem::take(batch));
+    let mut take_second = |batch: &mut Batch| second = Some(std::mem::take(batch));
+    let mut empty = [Batch::default(), Batch::default()];
+    empty.iter_mut().for_each(|batch| batch.bytes.reserve(bytes.len() / 2));
+    let [front, back] = &mut empty;
     let mut writers = [
-        Writer::new(envelope, wire::LONGEST, bytes.len() / 2, &mut take_first),
-        Writer::new(envelope, wire::LONGEST, bytes.len() / 2, &mut take_second),
+        Writer::new(envelope, wire::LONGEST, front, &mut take_first),
+        Writer::new(envelope, wire::LONGEST, back, &mut take_second),
     ];
     let last = metrics.iter().map(|metric| metric.points.len()).sum::<usize>().checked_sub(1)?;
     let (mut index, mut written) = (0, 0);

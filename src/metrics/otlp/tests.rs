@@ -62,7 +62,7 @@ fn nanos_at(seconds: u64) -> u64 {
 
 fn encode(encoder: &mut Encoder, store: &Store, seconds: u64) -> Reading {
     let mut batches = Vec::new();
-    encoder.encode(&store.snapshot(), at(seconds), BATCH_LIMIT, &mut |batch| batches.push(batch));
+    encoder.encode(&store.snapshot(), at(seconds), BATCH_LIMIT, &mut |batch| batches.push(batch.clone()));
     assert!(batches.len() <= 1, "{} batches", batches.len());
     read(&batches)
 }
@@ -232,7 +232,7 @@ fn a_clock_that_is_set_back_makes_no_start_after_its_point() {
     let mut encoder = Encoder::new(&[], Temporality::Cumulative);
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(10);
     let mut batches = Vec::new();
-    encoder.encode(&store.snapshot(), long_ago, BATCH_LIMIT, &mut |batch| batches.push(batch));
+    encoder.encode(&store.snapshot(), long_ago, BATCH_LIMIT, &mut |batch| batches.push(batch.clone()));
     let point = read(&batches).only("healthcheck.runs").clone();
     assert_eq!((point.start, point.time), (10_000_000_000, 10_000_000_000));
 }

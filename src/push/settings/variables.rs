@@ -3,9 +3,8 @@
 //! The file wins over them, and a variable for one signal over the one for all, except that a general setting of the
 //! file wins over both.
 
-use percent_encoding::percent_decode_str;
-
 use crate::config::{Given, Variable};
+use crate::resource::pairs;
 
 /// A setting of the way to a collector: the variable for all signals, and those for one.
 macro_rules! way {
@@ -76,15 +75,12 @@ fn milliseconds(text: &str) -> Result<Given, &'static str> {
     }
 }
 
-/// `name=value,name=value`, values percent-encoded.
+/// Names of headers mean the same in any case.
 fn headers(text: &str) -> Result<Given, &'static str> {
-    const WANTED: &str = "expected `name=value,name=value`, with other characters percent-encoded";
-    let pairs = text.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').ok_or(WANTED)?;
-        let value = percent_decode_str(value.trim()).decode_utf8().map_err(|_| WANTED)?;
-        Ok((name.trim().to_ascii_lowercase(), value.into_owned()))
-    });
-    pairs.collect::<Result<_, _>>().map(Given::Mapping)
+    let wanted = |_| "expected `name=value,name=value`, with other characters and `%` itself percent-encoded";
+    let pairs = pairs(text).map_err(wanted)?;
+    let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
+    Ok(Given::Mapping(pairs.into_iter().map(lower).collect()))
 }
 
 /// Only `true` disables, in any case.

@@ -1,6 +1,13 @@
-//! OTLP over gRPC, by tonic's server.
+//! OTLP over gRPC, by tonic's server; beside it stands every connection's socket, to close it in the middle of things.
 
-use std::{future::pending, sync::Arc, sync::atomic::Ordering};
+use std::{
+    collections::HashMap,
+    future::pending,
+    net::{Shutdown, SocketAddr},
+    os::fd::AsFd,
+    sync::Arc,
+    sync::atomic::Ordering,
+};
 
 use opentelemetry_proto::tonic::collector::{
     metrics::v1::{
@@ -12,38 +19,86 @@ use opentelemetry_proto::tonic::collector::{
         trace_service_server::{TraceService, TraceServiceServer},
     },
 };
+use parking_lot::Mutex;
 use prost::Message;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::{
     Code, Request, Response, Status,
     codec::CompressionEncoding,
+    codegen::tokio_stream::StreamExt,
+    service::interceptor::InterceptedService,
     transport::{Server, server::TcpIncoming},
 };
 
 use super::{State, Step, Taken};
 
 #[derive(Clone)]
-struct Service(Arc<State>);
+struct Service {
+    state: Arc<State>,
+    sockets: Sockets,
+}
+
+/// The connections, by where the client is.
+#[derive(Clone, Default)]
+struct Sockets(Arc<Mutex<HashMap<SocketAddr, std::net::TcpStream>>>);
+
+impl Sockets {
+    fn add(&self, stream: &TcpStream) {
+        let socket = stream.as_fd().try_clone_to_owned().unwrap().into();
+        self.0.lock().insert(stream.peer_addr().unwrap(), socket);
+    }
+
+    /// Closes the connection of a request: nothing more of it is read, and no answer arrives.
+    fn cut<T>(&self, request: &Request<T>) {
+        let socket = self.0.lock().remove(&request.remote_addr().unwrap()).unwrap();
+        // The client may have gone by itself.
+        let _ = socket.shutdown(Shutdown::Both);
+    }
+}
 
 pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
-    let (gzip, service) = (CompressionEncoding::Gzip, Service(state));
+    let (gzip, service) = (CompressionEncoding::Gzip, Service { state, sockets: Sockets::default() });
+    let metrics = MetricsServiceServer::new(service.clone()).accept_compressed(gzip);
+    let traces = TraceServiceServer::new(service.clone()).accept_compressed(gzip);
+    let sockets = service.sockets.clone();
+    let incoming = TcpIncoming::from(listener).map(move |stream| {
+        sockets.add(stream.as_ref().unwrap());
+        stream
+    });
     let served = Server::builder()
-        .add_service(MetricsServiceServer::new(service.clone()).accept_compressed(gzip))
-        .add_service(TraceServiceServer::new(service).accept_compressed(gzip))
-        .serve_with_incoming(TcpIncoming::from(listener));
+        .add_service(InterceptedService::new(metrics, service.decides(State::next)))
+        .add_service(InterceptedService::new(traces, service.decides(State::next_of_spans)))
+        .serve_with_incoming(incoming);
     served.await.unwrap();
 }
 
 impl Service {
-    /// Does the step, and says how many points or spans are refused where it takes the others.
-    async fn answer(&self, step: Step, take: impl FnOnce(&State)) -> Result<i64, Status> {
-        match step {
+    /// Decides about a request when its head is there and its body is not yet read.
+    fn decides(
+        &self,
+        next: fn(&State) -> Step,
+    ) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<> {
+        let service = self.clone();
+        move |mut request| {
+            let step = next(&service.state);
+            if step == Step::CutRequest {
+                service.sockets.cut(&request);
+                return Err(Status::unavailable("nobody reads this"));
+            }
+            request.extensions_mut().insert(step);
+            Ok(request)
+        }
+    }
+
+    /// Does what was decided, and says how many points or spans are refused where the others are taken.
+    async fn answer<T>(&self, request: Request<T>, take: impl FnOnce(&State, T)) -> Result<i64, Status> {
+        match request.extensions().get().cloned().unwrap() {
             Step::Take => {
-                take(&self.0);
+                take(&self.state, request.into_inner());
                 Ok(0)
             }
             Step::TakePartly(refused) => {
-                take(&self.0);
+                take(&self.state, request.into_inner());
                 Ok(refused)
             }
             Step::Refuse(code, after) => {
@@ -51,11 +106,15 @@ impl Service {
                 Err(Status::with_details(Code::from(i32::from(code)), "canary", details.into()))
             }
             Step::TooLarge(words) => Err(Status::resource_exhausted(words)),
-            Step::Hang | Step::CutRequest => pending().await,
-            Step::LoseAnswer | Step::CutAnswer => {
-                take(&self.0);
-                self.0.answers_lost.fetch_add(1, Ordering::Relaxed);
-                Err(Status::unavailable("the answer is lost"))
+            Step::Hang => pending().await,
+            Step::LoseAnswer => {
+                self.sockets.cut(&request);
+                take(&self.state, request.into_inner());
+                self.state.answers_lost.fetch_add(1, Ordering::Relaxed);
+                pending().await
+            }
+            step @ (Step::CutAnswer | Step::CutRequest) => {
+                unreachable!("{step:?} is not for gRPC, or was done")
             }
         }
     }
@@ -71,9 +130,9 @@ impl MetricsService for Service {
         let headers = headers
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
-        let taken =
-            Taken { headers: headers.collect(), path: "Export".to_owned(), request: request.into_inner() };
-        let rejected_data_points = self.answer(self.0.next(), |state| state.take(taken)).await?;
+        let headers = headers.collect();
+        let take = |state: &State, request| state.take(Taken { request, headers, path: "Export".to_owned() });
+        let rejected_data_points = self.answer(request, take).await?;
         let partial =
             ExportMetricsPartialSuccess { rejected_data_points, error_message: "canary".to_owned() };
         let partial_success = (rejected_data_points > 0).then_some(partial);
@@ -87,8 +146,7 @@ impl TraceService for Service {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let take = |state: &State| state.take_spans(request.into_inner());
-        let rejected_spans = self.answer(self.0.next_of_spans(), take).await?;
+        let rejected_spans = self.answer(request, State::take_spans).await?;
         let partial = ExportTracePartialSuccess { rejected_spans, error_message: "canary".to_owned() };
         let partial_success = (rejected_spans > 0).then_some(partial);
         Ok(Response::new(ExportTraceServiceResponse { partial_success }))

@@ -123,6 +123,32 @@ fn a_full_disk_is_told_and_costs_nothing() {
 }
 
 #[test]
+fn memory_stays_flat_while_a_collector_refuses_and_the_spool_is_full() {
+    const SPOOL: u32 = 512 << 10;
+    let collector = Collector::start(Protocol::Http);
+    collector.otherwise(Step::Refuse(503, None));
+    // What no compression makes small, so that batches that stay in memory weigh more than all else that changes.
+    let mut random = fastrand::Rng::with_seed(1);
+    let noise: String = std::iter::repeat_with(|| random.alphanumeric()).take(60_000).collect();
+    let more = format!("  spool: {{ size: {SPOOL} }}\nresource: {{ noise: {noise} }}");
+    let agent = pushing(&url(&collector, Protocol::Http), &more).start();
+    let dropped = || own(&agent, "dropped_batches_total", &[("reason", "queue_full")]);
+    let until = |count: f64| eventually("dropped batches", ARRIVES * 4, || dropped() >= count);
+    until(20.0);
+    let (before, memory) = (dropped(), agent.memory());
+    let of_one = own(&agent, "queue_size_bytes", &[]) / own(&agent, "queue_batches", &[]);
+    assert!(of_one > 40_000.0, "{of_one} bytes");
+    until(before + 150.0);
+    let grown = agent.memory().saturating_sub(memory);
+    #[expect(clippy::cast_precision_loss, reason = "far below")]
+    let share = grown as f64 / ((dropped() - before) * of_one);
+    println!("{grown} bytes more while {} batches of {of_one} bytes were dropped", dropped() - before);
+    assert!(share < 0.5, "{grown} bytes more, {share} of what was dropped");
+    assert!(own(&agent, "queue_size_bytes", &[]) <= f64::from(SPOOL));
+    assert_eq!(collector.taken().len(), 0);
+}
+
+#[test]
 fn an_agent_that_stopped_gives_its_spool_back() {
     let (files, port) = (Scratch::new("spool", User::oneself()), ports::free());
     let text = format!(

@@ -66,6 +66,24 @@ fn what_may_be_sent_again_is_sent_again_over_grpc() {
 }
 
 #[test]
+fn a_connection_that_is_cut_costs_no_batch_over_grpc() {
+    let steps = [Step::CutRequest, Step::LoseAnswer, Step::CutRequest, Step::LoseAnswer];
+    let (collector, agent) = through(Protocol::Grpc, &steps, "");
+    in_order(&collector);
+    let times: Vec<u64> = collector.taken().iter().map(Taken::time).collect();
+    let twice = times.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert_eq!(
+        (twice, collector.answers_lost()),
+        (2, 2),
+        "twice where the answer was lost, and nowhere else"
+    );
+    assert_eq!(failures(&agent, "connection_reset"), 4.0, "{}", agent.log());
+    assert_eq!(own(&agent, "points_total", &[("outcome", "rejected")]), 0.0);
+    assert_eq!(own(&agent, "points_total", &[("outcome", "dropped")]), 0.0);
+    assert_eq!(said(&agent, "metrics cannot be sent"), 4, "{}", agent.log());
+}
+
+#[test]
 fn what_will_never_be_taken_is_dropped_after_one_attempt() {
     let http = [400, 401, 403, 404, 500, 501, 302].map(|status| Step::Refuse(status, None));
     // UNKNOWN, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED without a time, INTERNAL, UNAUTHENTICATED

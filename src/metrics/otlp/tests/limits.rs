@@ -21,7 +21,7 @@ fn batches(store: &Store, limit: usize) -> Vec<Batch> {
         Attribute { name: "service.name".to_owned(), value: AttributeValue::Text("orders".to_owned()) };
     let mut encoder = Encoder::new(&resource(&[attribute]), Temporality::Cumulative);
     let mut batches = Vec::new();
-    encoder.encode(&store.snapshot(), at(0), limit, &mut |batch| batches.push(batch));
+    encoder.encode(&store.snapshot(), at(0), limit, &mut |batch| batches.push(batch.clone()));
     batches
 }
 

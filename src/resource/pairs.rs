@@ -1,11 +1,12 @@
-//! `OTEL_RESOURCE_ATTRIBUTES`: `name=value,name=value`, percent-encoded as in W3C Baggage
-//! (<https://opentelemetry.io/docs/specs/otel/resource/sdk/>). One mistake makes all of it void.
+//! Pairs in a variable of OpenTelemetry, such as `OTEL_RESOURCE_ATTRIBUTES` and those of headers:
+//! `name=value,name=value`, percent-encoded as in W3C Baggage (<https://opentelemetry.io/docs/specs/otel/resource/sdk/>).
+//! One mistake makes all of it void.
 
 use percent_encoding::percent_decode_str;
 
-/// The attributes in the order in which they stand.
-pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
-    let pairs = text.split(',').enumerate().filter(|(_, pair)| !pair.trim().is_empty());
+/// The pairs in the order in which they stand. What is wrong is told without a word of `text`, which may be a secret.
+pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+    let written = text.split(',').enumerate().filter(|(_, pair)| !pair.trim().is_empty());
     let read = |(index, pair): (usize, &str)| {
         let wrong = |what: &str| format!("in its pair {} {what}", index + 1);
         let (name, value) = pair.split_once('=').ok_or_else(|| {
@@ -23,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
         let value = value.map_err(|_| wrong("the value is not UTF-8 when it is percent-decoded"))?;
         Ok((name.to_owned(), value.into_owned()))
     };
-    pairs.map(read).collect()
+    written.map(read).collect()
 }
 
 fn has_bad_escape(value: &str) -> bool {
@@ -42,17 +43,17 @@ mod tests {
 
     #[test]
     fn reads_pairs() {
-        let pairs =
-            parse(" service.namespace = shop ,deployment.environment.name=a%2Cb,note=,, x=1=2").unwrap();
-        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let read =
+            pairs(" service.namespace = shop ,deployment.environment.name=a%2Cb,note=,, x=1=2").unwrap();
+        let read: Vec<_> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let expected = [
             ("service.namespace", "shop"),
             ("deployment.environment.name", "a,b"),
             ("note", ""),
             ("x", "1=2"),
         ];
-        assert_eq!(pairs, expected);
-        assert_eq!(parse(""), Ok(Vec::new()));
+        assert_eq!(read, expected);
+        assert_eq!(pairs(""), Ok(Vec::new()));
     }
 
     #[test]
@@ -65,7 +66,7 @@ mod tests {
             ("a=%f", "%25"),
             ("a=%FF", "UTF-8"),
         ] {
-            let message = parse(text).unwrap_err();
+            let message = pairs(text).unwrap_err();
             assert!(message.contains(part), "{text}: {message}");
         }
     }
@@ -78,13 +79,13 @@ mod tests {
             };
             let text: Vec<String> = values.iter().enumerate().map(pair).collect();
             let read: Vec<String> =
-                parse(&text.join(",")).unwrap().into_iter().map(|(_, value)| value).collect();
+                pairs(&text.join(",")).unwrap().into_iter().map(|(_, value)| value).collect();
             prop_assert_eq!(read, values);
         }
 
         #[test]
         fn nothing_makes_it_panic(text in any::<String>()) {
-            let _ = parse(&text);
+            let _ = pairs(&text);
         }
     }
 }
