@@ -78,7 +78,7 @@ pub struct Encoder {
     tracks: Vec<Track>,
     /// The time of the last snapshot in nanoseconds since 1970; 0 before the first.
     last: u64,
-    /// Room for a batch: memory that is in the processor's caches costs half as much as new one.
+    /// Room for a batch, kept so that it is not asked for and grown anew each time.
     batch: Batch,
 }
 

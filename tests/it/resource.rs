@@ -36,8 +36,11 @@ fn the_page_says_what_the_process_is() {
 
 #[test]
 fn the_configuration_names_the_service_before_the_environment_does() {
-    let agent = Launch::new("service: billing\nchecks: {}\n").env("OTEL_SERVICE_NAME", "orders").start();
-    assert_eq!(agent.scrape().values("target_info")[0].labels["service_name"], "billing");
+    for config in ["service: billing\n", "resource: { service.name: billing }\n"] {
+        let agent =
+            Launch::new(&format!("{config}checks: {{}}\n")).env("OTEL_SERVICE_NAME", "orders").start();
+        assert_eq!(agent.scrape().values("target_info")[0].labels["service_name"], "billing", "{config}");
+    }
 }
 
 #[test]

@@ -169,9 +169,11 @@ fn says_what_is_wrong_and_in_which_variable() {
         ),
         ("OTEL_EXPORTER_OTLP_INSECURE", "1", "expected true or false"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "canary", "expected `name=value,name=value`"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a b=canary", "expected `name=value,name=value`"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=canary%", "expected `name=value,name=value`"),
         (
             "OTEL_EXPORTER_OTLP_HEADERS",
-            "a b=canary",
+            "a(b=canary",
             "the name of a header holds characters that none may have",
         ),
         (
