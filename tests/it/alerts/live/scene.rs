@@ -28,17 +28,17 @@ use super::SOON;
 
 /// Checks that fail, or that are over a limit.
 const OVER: &str =
-    "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s }
-  memory: { kind: memory, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s }
-  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 0.0000002 } }, interval: 1s }
-  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 2 } }, interval: 1s }";
+    "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }
+  memory: { kind: memory, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }
+  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 0.0000002 } }, interval: 1s, timeout: 900ms }
+  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 2 } }, interval: 1s, timeout: 900ms }";
 /// The same within their limits, without the one that is given up.
-const WITHIN: &str = "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s }
-  memory: { kind: memory, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s }
-  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s }
-  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s }";
+const WITHIN: &str = "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
+  memory: { kind: memory, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
+  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
+  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }";
 /// A check that is there, then not, then again.
-pub(super) const GIVEN_UP: &str = "given_up: { kind: memory, interval: 1s }";
+pub(super) const GIVEN_UP: &str = "given_up: { kind: memory, interval: 1s, timeout: 900ms }";
 /// The queue that is too long.
 pub(super) const QUEUE: &str = "alerts";
 
@@ -77,14 +77,14 @@ impl Scene {
         RabbitMq::shared().publish(QUEUE, 3);
         let limits = limits(limits_port, service_port, &format!("{OVER}\n  {GIVEN_UP}"));
         let idle = Agent::start(
-            "checks:\n  cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s }\n",
+            "checks:\n  cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }\n",
         );
         let collector = Collector::start(Protocol::Http);
         collector.otherwise(Step::Refuse(400, None));
         let machine = Scratch::new("machine", User::oneself());
         std::fs::create_dir(machine.join("proc")).expect("a directory");
         let pusher = Agent::start(&format!(
-            "checks: {{}}\ncollectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', metrics: {{ interval: 250ms }} }}\n",
+            "checks: {{}}\ncollectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', traces: {{ enabled: false }}, metrics: {{ interval: 250ms }} }}\n",
             machine.path().display(),
             collector.addr
         ));
