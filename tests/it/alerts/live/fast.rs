@@ -75,6 +75,7 @@ pub(super) fn alertmanager(webhook: &str) -> String {
             ("localhost:9095", webhook),
             ("group_wait: 30s", "group_wait: 4s"),
             ("group_interval: 5m", "group_interval: 2s"),
+            ("group_interval: 1m", "group_interval: 2s"),
             ("mute_time_intervals: [outside-working-hours]", "mute_time_intervals: []"),
         ],
     )

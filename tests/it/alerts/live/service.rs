@@ -6,7 +6,6 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc,
     },
     time::Duration,
 };
@@ -19,7 +18,7 @@ use axum::{
 };
 use prometheus::{Encoder, HistogramOpts, HistogramVec, Registry, TextEncoder};
 use tokio::{net::TcpListener, runtime::Runtime, time::sleep};
-use vitalsign::{InFlight, Plan, RuntimeMetrics, TaskGroup, check, metrics::Store};
+use vitalsign::{InFlight, Plan, TaskGroup, check, metrics::Store};
 
 use crate::harness::http;
 
@@ -105,16 +104,13 @@ async fn metrics(State(work): State<Work>) -> Vec<u8> {
     page
 }
 
-/// A program that embeds the library, whose task group is full and whose runtime is blocked.
+/// A program that embeds the library, whose task group is full.
 pub(super) struct Program {
     addr: SocketAddr,
     mailer: TaskGroup,
     working: Vec<InFlight>,
-    blocked: Option<mpsc::Sender<()>>,
     store: Store,
     agent: Option<vitalsign::Agent>,
-    _watched: RuntimeMetrics,
-    _runtime: Runtime,
 }
 
 /// The limit of its task group.
@@ -128,24 +124,13 @@ impl Program {
         let mut plan = Plan { listen: vec![([127, 0, 0, 1], 0).into()], ..Plan::default() };
         plan.add(check("ledger", async || true)).expect("a check");
         let agent = vitalsign::Agent::start(plan, &store).expect("an agent");
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (blocked, free) = mpsc::channel::<()>();
-        drop(runtime.spawn(async move {
-            while free.recv_timeout(BLOCKS) == Err(mpsc::RecvTimeoutError::Timeout) {
-                tokio::task::yield_now().await;
-            }
-        }));
         let mailer = TaskGroup::new(&store, "mailer").limit(TASKS);
         Self {
             addr: agent.addresses()[0],
             working: std::iter::repeat_with(|| mailer.start()).take(TASKS).collect(),
             mailer,
-            blocked: Some(blocked),
-            _watched: RuntimeMetrics::register(&store, RuntimeMetrics::MAIN, runtime.handle()),
             agent: Some(agent),
             store,
-            _runtime: runtime,
         }
     }
 
@@ -153,10 +138,9 @@ impl Program {
         self.addr
     }
 
-    /// Ends its tasks and no longer blocks its runtime.
+    /// Ends its tasks.
     pub(super) fn rest(&mut self) {
         self.working.clear();
-        self.blocked = None;
     }
 
     /// Ends its agent.
@@ -166,11 +150,7 @@ impl Program {
 
     /// Makes more series than it may have.
     pub(super) fn make_too_many_series(&self) {
-        for number in 0..SERIES {
-            drop(TaskGroup::new(&self.store, &format!("group_{number}")));
-        }
+        let groups = (0..SERIES).map(|number| TaskGroup::new(&self.store, &format!("group_{number}")));
+        drop(groups.collect::<Vec<_>>());
     }
 }
-
-/// How long each block of its runtime is.
-const BLOCKS: Duration = Duration::from_millis(20);
