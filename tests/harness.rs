@@ -3,6 +3,7 @@
 //! on ports of its own in a directory of its own, and nothing outlives the test process.
 
 pub(crate) mod agent;
+pub(crate) mod alertmanager;
 pub(crate) mod amqp;
 pub(crate) mod eventually;
 pub(crate) mod guard;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{
@@ -67,6 +68,14 @@ impl Prometheus {
             if answer.status == 200 { Ok(()) } else { Err(answer.text().to_owned()) }
         });
         Self { addr, process, scratch }
+    }
+
+    /// Gives it another configuration while it runs.
+    pub(crate) fn reconfigure(&self, config: &str) {
+        // Renamed into place: it may look at any moment.
+        let new = self.scratch.write("new.yml", config, User::oneself());
+        std::fs::rename(new, self.scratch.join("prometheus.yml")).expect("replace the configuration");
+        self.process.signal(Signal::HUP);
     }
 
     /// Where it listens.

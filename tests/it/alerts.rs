@@ -7,6 +7,9 @@ mod expressions;
 mod inhibition;
 #[path = "alerts/lint.rs"]
 mod lint;
+#[cfg(feature = "otlp")]
+#[path = "alerts/live.rs"]
+mod live;
 #[path = "alerts/routes.rs"]
 mod routes;
 #[path = "alerts/rules.rs"]

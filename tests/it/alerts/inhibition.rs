@@ -1,92 +1,32 @@
 //! A real Alertmanager with the example's rules: of the alerts that one cause makes, one is heard.
 
-use std::{
-    collections::BTreeSet,
-    net::{Ipv4Addr, SocketAddr},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::rules;
 use crate::harness::{
+    alertmanager::{Alertmanager, is_held},
     eventually::{eventually, same},
-    http, ports,
-    process::{Process, command},
-    scratch::Scratch,
-    user::User,
 };
 
-const STARTS: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(60);
-const PROGRAM: &str = "/usr/bin/prometheus-alertmanager";
 
-/// A running Alertmanager.
-struct Alertmanager {
-    addr: SocketAddr,
-    _process: Process, // ends before its directory does
-    _scratch: Scratch,
-}
-
-impl Alertmanager {
-    fn start() -> Self {
-        let installed = Path::new(PROGRAM).exists();
-        assert!(installed, "not installed: run tests/run, or apt-get install prometheus-alertmanager");
-        let scratch = Scratch::new("alertmanager", User::oneself());
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
-        let mut manager = command(PROGRAM, User::oneself(), "KILL");
-        manager
-            .current_dir(scratch.path())
-            .arg(format!("--config.file={}", rules::folder().join("alertmanager.example.yml").display()))
-            .arg(format!("--web.listen-address={addr}"))
-            .args(["--cluster.listen-address=", "--storage.path=data"]);
-        let process = Process::start("alertmanager", manager, scratch.path());
-        process.ready("answer", STARTS, || match http::send(addr, b"GET /-/ready HTTP/1.0\r\n\r\n") {
-            Ok(answer) if answer.status == 200 => Ok(()),
-            other => Err(format!("{other:?}")),
-        });
-        Self { addr, _process: process, _scratch: scratch }
+/// The alerts that it knows: those that are heard, and those that others hold back.
+fn heard(manager: &Alertmanager) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut heard, mut held) = (BTreeSet::new(), BTreeSet::new());
+    for alert in manager.alerts() {
+        let labels = &alert["labels"];
+        let name =
+            format!("{} {}", labels["alertname"].as_str().unwrap(), labels["severity"].as_str().unwrap());
+        if is_held(&alert) { &mut held } else { &mut heard }.insert(name);
     }
-
-    fn fire(&self, alerts: &[Value]) {
-        let alerts: Vec<Value> = alerts.iter().map(|labels| json!({ "labels": labels })).collect();
-        let body = Value::Array(alerts).to_string();
-        let request = format!(
-            "POST /api/v2/alerts HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            self.addr,
-            body.len()
-        );
-        let answer = http::request(self.addr, request.as_bytes());
-        assert_eq!(answer.status, 200, "{}", answer.text());
-    }
-
-    /// The alerts that it knows: those that are heard, and those that others hold back.
-    fn heard(&self) -> (BTreeSet<String>, BTreeSet<String>) {
-        let alerts = http::get(self.addr, "/api/v2/alerts").json();
-        let named = |held: bool| {
-            let alerts = alerts.as_array().expect("a list").iter();
-            let wanted = alerts.filter(|alert| {
-                held != alert["status"]["inhibitedBy"].as_array().expect("a list").is_empty()
-            });
-            wanted
-                .map(|alert| {
-                    format!(
-                        "{} {}",
-                        alert["labels"]["alertname"].as_str().unwrap(),
-                        alert["labels"]["severity"].as_str().unwrap()
-                    )
-                })
-                .collect()
-        };
-        (named(false), named(true))
-    }
+    (heard, held)
 }
 
 #[track_caller]
-fn only_heard(alerts: &[Value], heard: &[&str]) {
-    let manager = Alertmanager::start();
+fn only_heard(alerts: &[Value], expected: &[&str]) {
+    let manager = Alertmanager::start(&rules::read("alertmanager.example.yml"));
     manager.fire(alerts);
     let all: BTreeSet<String> = alerts
         .iter()
@@ -94,9 +34,9 @@ fn only_heard(alerts: &[Value], heard: &[&str]) {
             format!("{} {}", labels["alertname"].as_str().unwrap(), labels["severity"].as_str().unwrap())
         })
         .collect();
-    let heard: BTreeSet<String> = heard.iter().map(|name| (*name).to_owned()).collect();
-    let expected = (heard.clone(), all.difference(&heard).cloned().collect());
-    eventually("the alerts", SOON, || same(manager.heard(), &expected));
+    let expected: BTreeSet<String> = expected.iter().map(|name| (*name).to_owned()).collect();
+    let expected = (expected.clone(), all.difference(&expected).cloned().collect());
+    eventually("the alerts", SOON, || same(heard(&manager), &expected));
 }
 
 fn alert(name: &str, severity: &str) -> Value {

@@ -1,0 +1,290 @@
+//! From a real cause to whoever is told, and back: the demonstration's agent, Prometheus and Alertmanager with the mounted
+//! files, and PostgreSQL, Redis, RabbitMQ, an HTTP service and a program that embeds the library, of which much goes wrong.
+//!
+//! Takes three minutes at least, nearly all of them spent waiting: so long a service that has just started may be not ready
+//! before anybody is woken up.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use self::{
+    heard::{is_as_its_rule_says, key_of},
+    scene::Scene,
+};
+use super::rules;
+use crate::harness::{alertmanager::is_held, eventually::eventually, otlp::Step, rabbitmq::RabbitMq};
+
+#[path = "live/fast.rs"]
+mod fast;
+#[path = "live/heard.rs"]
+mod heard;
+#[path = "live/scene.rs"]
+mod scene;
+#[path = "live/service.rs"]
+mod service;
+
+const SOON: Duration = Duration::from_secs(200);
+
+/// What cannot be provoked here, and why; the tests of the rules fire them all.
+const NOT_HERE: &[(&str, &str)] = &[
+    ("VitalsignScrapeSlow warning", "scrapes that take 5 s, where Prometheus scrapes each second"),
+    ("VitalsignVersionSkew info", "another release"),
+    ("VitalsignCheckStale warning", "a scheduler that is stuck: a fault of ours"),
+    ("VitalsignCheckNeverSucceeded warning", "ten minutes"),
+    ("VitalsignCircuitFlapping warning", "five recoveries, of which each waits up to a minute"),
+    ("VitalsignQueueGrowing info", "most of an hour"),
+    ("VitalsignCertificateExpiring critical", "a server with TLS: those of the kind http have one"),
+    ("VitalsignCertificateExpiring warning", "a server with TLS: those of the kind http have one"),
+    ("VitalsignHealthEndpointSlow warning", "a process without a processor"),
+    ("VitalsignHealthEndpointErroring warning", "a fault of ours"),
+    ("VitalsignTasksLeaking info", "seven hours"),
+    ("VitalsignRuntimeBusy warning", "a runtime that is busy for most of five minutes"),
+    ("VitalsignHostCpuPressure warning", "a machine that is short of processors"),
+    ("VitalsignHostMemoryPressure critical", "a machine that is short of memory"),
+    ("VitalsignHostDiskFillingUp warning", "three hours"),
+    ("VitalsignFilesystemUnresponsive warning", "a network file system"),
+    ("VitalsignHostNetworkErrors warning", "a broken network"),
+    ("VitalsignContainerThrottled warning", "a container with a limit"),
+    ("VitalsignContainerOutOfMemory warning", "a container with a limit"),
+];
+
+/// What is never sent on its own: another alert holds it back, or nobody is its receiver.
+const HELD: &[&str] = &["VitalsignInfoInhibitor none", "VitalsignCircuitOpen warning"];
+
+/// Whose end is not waited for, or not told, and why.
+const NO_END: &[(&str, &str)] = &[
+    ("VitalsignWatchdog none", "never ends"),
+    ("VitalsignHostCpuHigh info", "the receiver of what is for information is not told"),
+    ("VitalsignCheckRemoved info", "the receiver of what is for information is not told"),
+    ("VitalsignAgentRestarting warning", "its window is half an hour"),
+    ("VitalsignCheckFlapping warning", "its window is half an hour"),
+    ("VitalsignCheckSlow warning", "its window is a quarter of an hour"),
+    ("VitalsignSeriesDropped warning", "its window is a quarter of an hour"),
+    ("VitalsignOtlpDataLost warning", "its window is a quarter of an hour"),
+    ("VitalsignCheckErrorBudgetBurn critical 6h", "its windows are half an hour and more"),
+    ("VitalsignCheckErrorBudgetBurn warning 1d", "its windows are two hours and more"),
+    ("VitalsignCheckErrorBudgetBurn warning 3d", "its windows are six hours and more"),
+];
+
+#[test]
+fn what_goes_wrong_is_heard_of_once_and_so_is_its_end() {
+    let mut scene = Scene::start();
+    let instance = scene.limits_instance();
+    a_service_is_missing(&mut scene, &instance);
+    limits_are_met(&mut scene, &instance);
+    requests_fail(&scene);
+    an_agent_leaves_and_comes_back(&scene);
+    a_critical_check_fails(&mut scene);
+    every_agent_hangs(&mut scene);
+    // What went wrong in the beginning, as a share of all that was, needs its time.
+    let pusher = scene.pusher.addr().to_string();
+    scene.receivers.hear_the_end("VitalsignOtlpExportFailing warning", &[("instance", &pusher)]);
+    let of = |check| [("instance", &*instance), ("healthcheck_name", check)];
+    scene.receivers.hear("today", "VitalsignCheckErrorBudgetBurn warning 3d", &of("search"));
+    scene.receivers.hear_the_end("VitalsignCheckErrorBudgetBurn critical 1h", &of("payments"));
+
+    scene.receivers.all_are_as_their_rules_say();
+    let (heard, ended) = scene.receivers.summary();
+    let set = |list: &[(&str, &str)]| list.iter().map(|(key, _)| (*key).to_owned()).collect::<BTreeSet<_>>();
+    let (not_here, no_end) = (set(NOT_HERE), set(NO_END));
+    let all: BTreeSet<String> = rules::alerts().iter().map(key_of).collect();
+    let seen: BTreeSet<String> =
+        heard.iter().cloned().chain(HELD.iter().map(|key| (*key).to_owned())).collect();
+    let missing: Vec<_> = all.iter().filter(|key| !seen.contains(*key) && !not_here.contains(*key)).collect();
+    assert!(missing.is_empty(), "neither seen nor in the list of what cannot be provoked: {missing:?}");
+    let unknown: Vec<_> = not_here.iter().chain(&no_end).filter(|key| !all.contains(*key)).collect();
+    assert!(unknown.is_empty(), "in a list and no alert: {unknown:?}");
+    let endless: Vec<_> = heard
+        .iter()
+        .filter(|key| !ended.contains(*key) && !no_end.contains(*key) && !not_here.contains(*key))
+        .collect();
+    assert!(endless.is_empty(), "nobody was told of the end of {endless:?}");
+}
+
+/// Waits until Alertmanager knows this alert of that instance and does not tell of it.
+#[track_caller]
+fn is_held_back(scene: &Scene, alert: &str, instance: &str, check: Option<&str>) {
+    eventually(&format!("{alert} of {instance} held back"), SOON, || {
+        let alerts = scene.alertmanager.alerts();
+        let its = alerts.iter().find(|one| {
+            let labels = &one["labels"];
+            format!("{} {}", labels["alertname"], labels["severity"]).replace('"', "") == alert
+                && labels["instance"] == instance
+                && check.is_none_or(|check| labels["healthcheck_name"] == check)
+        });
+        match its {
+            Some(its) if is_held(its) => {
+                is_as_its_rule_says(&rules::alerts(), its);
+                Ok(())
+            }
+            other => Err(format!("{other:?}")),
+        }
+    });
+}
+
+/// A service that is not there and a collector that refuses all from the start; then both work, and the checks have used up
+/// what they may.
+fn a_service_is_missing(scene: &mut Scene, instance: &str) {
+    let of = |check| [("instance", instance), ("healthcheck_name", check)];
+    scene.receivers.hear("alive", "VitalsignWatchdog none", &[]);
+    scene.receivers.hear("pager", "VitalsignCheckFailing critical", &of("payments"));
+    scene.receivers.hear("today", "VitalsignCheckFailing warning", &of("search"));
+    is_held_back(scene, "VitalsignCheckErrorBudgetBurn critical", instance, Some("payments"));
+    let failed = "sum by (healthcheck_name) (increase(healthcheck_failures_total{healthcheck_name=~'payments|search'}[1d])) > 6";
+    eventually("enough failures", SOON, || match scene.prometheus.query(failed)?.len() {
+        2 => Ok(()),
+        fewer => Err(format!("{fewer} of 2")),
+    });
+
+    scene.start_service();
+    let pusher = scene.pusher.addr().to_string();
+    scene.receivers.hear("today", "VitalsignOtlpExportFailing warning", &[("instance", &pusher)]);
+    scene.receivers.hear("today", "VitalsignOtlpDataLost warning", &[("instance", &pusher)]);
+    scene.collector.otherwise(Step::Take);
+    scene.receivers.hear_the_end("VitalsignCheckFailing critical", &of("payments"));
+    scene.receivers.hear_the_end("VitalsignCheckFailing warning", &of("search"));
+    scene.receivers.hear("pager", "VitalsignCheckErrorBudgetBurn critical 1h", &of("payments"));
+    scene.receivers.hear("pager", "VitalsignCheckErrorBudgetBurn critical 6h", &of("payments"));
+    scene.receivers.hear("today", "VitalsignCheckErrorBudgetBurn warning 1d", &of("search"));
+    for well in [false, true, false, true, false, true, false, true] {
+        scene.service().be_well(well);
+        let state = if well { "healthy" } else { "unhealthy" };
+        eventually("the answer to be seen", SOON, || scene::are(&scene.limits, state, &["ping"]));
+    }
+    scene.receivers.hear("today", "VitalsignCheckFlapping warning", &of("ping"));
+    scene.receivers.hear("today", "VitalsignCheckSlow warning", &of("late"));
+}
+
+/// What is over its limit, or refused, from the start; then it is not.
+fn limits_are_met(scene: &mut Scene, instance: &str) {
+    let of = |check| [("instance", instance), ("healthcheck_name", check)];
+    let (program, pusher) = (scene.program.addr().to_string(), scene.pusher.addr().to_string());
+    let load = [("instance", &*pusher), ("collector_name", "load")];
+    let ending = [
+        ("pager", "VitalsignHostDiskAlmostFull critical", of("disk_full").to_vec()),
+        ("today", "VitalsignHostDiskAlmostFull warning", of("disk_filling").to_vec()),
+        ("today", "VitalsignHostMemoryHigh warning", of("memory").to_vec()),
+        ("today", "VitalsignCheckDegraded warning", of("jobs").to_vec()),
+        ("today", "VitalsignQueueBacklog warning", of("jobs").to_vec()),
+        ("today", "VitalsignTasksSaturated warning", vec![("instance", &*program)]),
+        ("today", "VitalsignCollectorFailing warning", load.to_vec()),
+    ];
+    for (receiver, alert, with) in &ending {
+        scene.receivers.hear(receiver, alert, with);
+    }
+    scene.receivers.hear("log", "VitalsignHostCpuHigh info", &of("cpu"));
+    is_held_back(scene, "VitalsignCheckFailing warning", instance, Some("disk_full"));
+    // Of a busy processor alone nobody hears.
+    let idle = scene.idle.addr().to_string();
+    is_held_back(scene, "VitalsignHostCpuHigh info", &idle, Some("cpu"));
+    let alerts = scene.alertmanager.alerts();
+    let inhibitor = alerts.iter().find(|one| {
+        one["labels"]["alertname"] == "VitalsignInfoInhibitor" && one["labels"]["instance"] == *idle
+    });
+    is_as_its_rule_says(&rules::alerts(), inhibitor.expect("what holds it back"));
+
+    RabbitMq::shared().ctl(&["purge_queue", scene::QUEUE]);
+    scene.program.rest();
+    scene.program.make_too_many_series();
+    scene.mend_machine();
+    scene.restart_limits("");
+    scene.receivers.hear("log", "VitalsignCheckRemoved info", &of("given_up"));
+    while scene.restarts_of_limits() <= 3.0 {
+        scene.restart_limits(scene::GIVEN_UP);
+    }
+    scene.receivers.hear("today", "VitalsignAgentRestarting warning", &[("instance", instance)]);
+    scene.receivers.hear("today", "VitalsignSeriesDropped warning", &[("instance", &program)]);
+    for (_, alert, with) in &ending {
+        scene.receivers.hear_the_end(alert, with);
+    }
+}
+
+/// Requests to the service fail and are late; then most are well.
+fn requests_fail(scene: &Scene) {
+    scene.scrape(&[scene.idle.addr()]);
+    let counted = "http_server_request_duration_seconds_count{http_route='/orders/{id}'}";
+    eventually("the service to be scraped", SOON, || {
+        scene.prometheus.query(counted)?.first().map(drop).ok_or_else(|| "nothing".to_owned())
+    });
+    let service = scene.service();
+    let hear = |receiver: &str, alert: &str| scene.receivers.hear(receiver, alert, &[]);
+    service.orders("fails", 30);
+    service.orders("late", 3);
+    service.orders("1", 90);
+    let (late, burns) = ("VitalsignHttpLatencyHigh warning", "VitalsignHttpErrorBudgetBurn");
+    hear("today", late);
+    hear("pager", &format!("{burns} critical 1h"));
+    hear("pager", &format!("{burns} critical 6h"));
+    service.orders("2", 600);
+    hear("today", &format!("{burns} warning 1d"));
+    hear("today", &format!("{burns} warning 3d"));
+    service.orders("3", 3_000);
+    for end in ["critical 1h", "critical 6h", "warning 1d", "warning 3d"] {
+        scene.receivers.hear_the_end(&format!("{burns} {end}"), &[]);
+    }
+    scene.receivers.hear_the_end(late, &[]);
+}
+
+/// An agent is no target any more, then it is one again, and hangs.
+fn an_agent_leaves_and_comes_back(scene: &Scene) {
+    let idle = scene.idle.addr().to_string();
+    let its = [("instance", &*idle)];
+    scene.scrape(&[]);
+    scene.receivers.hear("today", "VitalsignAgentStoppedReporting warning", &its);
+    scene.scrape(&[scene.idle.addr()]);
+    scene.receivers.hear_the_end("VitalsignAgentStoppedReporting warning", &its);
+    scene.idle.freeze();
+    scene.receivers.hear("pager", "VitalsignAgentDown critical", &its);
+    scene.idle.thaw();
+    scene.receivers.hear_the_end("VitalsignAgentDown critical", &its);
+}
+
+/// The database of the demonstration is gone and its cache hangs; one page says so.
+fn a_critical_check_fails(scene: &mut Scene) {
+    // Somebody who has just started may be not ready.
+    eventually("an agent that has run for a while", SOON, || {
+        scene.shop.scrape().value("process_uptime_seconds", &[]).is_some_and(|uptime| uptime > 181.0)
+    });
+    let shop = scene.shop.addr().to_string();
+    let of = |check| [("instance", &*shop), ("healthcheck_name", check)];
+    scene.scrape(&[scene.idle.addr(), scene.shop.addr()]);
+    scene.receivers.hear("pager", "VitalsignServiceNotReady critical", &[("instance", &shop)]);
+    scene.receivers.hear("today", "VitalsignCheckFailing warning", &of("cache"));
+    for (alert, check) in [
+        ("VitalsignCheckFailing critical", "orders_db"),
+        ("VitalsignCircuitOpen warning", "orders_db"),
+        ("VitalsignCircuitOpen warning", "cache"),
+    ] {
+        is_held_back(scene, alert, &shop, Some(check));
+    }
+    let about = |one: &heard::Heard| {
+        one.label("instance") == Some(&*shop)
+            && matches!(one.label("healthcheck_name"), None | Some("orders_db" | "cache"))
+    };
+    let told: BTreeSet<String> =
+        scene.receivers.all().iter().filter(|one| about(one)).map(heard::Heard::key).collect();
+    let expected = ["VitalsignCheckFailing warning", "VitalsignServiceNotReady critical"];
+    assert_eq!(
+        told.iter()
+            .filter(|key| !key.starts_with("VitalsignAgent") && !key.starts_with("VitalsignHost"))
+            .collect::<Vec<_>>(),
+        expected
+    );
+
+    scene.postgres.restart();
+    scene.redis.thaw();
+    scene.receivers.hear_the_end("VitalsignServiceNotReady critical", &[("instance", &shop)]);
+    scene.receivers.hear_the_end("VitalsignCheckFailing warning", &of("cache"));
+}
+
+/// Nothing reports any more: one page, and it ends.
+fn every_agent_hangs(scene: &mut Scene) {
+    scene.program.stop();
+    let agents = [&scene.shop, &scene.limits, &scene.idle, &scene.pusher];
+    agents.iter().for_each(|agent| agent.freeze());
+    scene.receivers.hear("pager", "VitalsignAgentAbsent critical", &[]);
+    for instance in [scene.shop.addr().to_string(), scene.limits_instance(), scene.idle.addr().to_string()] {
+        is_held_back(scene, "VitalsignAgentDown critical", &instance, None);
+    }
+    agents.iter().for_each(|agent| agent.thaw());
+    scene.receivers.hear_the_end("VitalsignAgentAbsent critical", &[]);
+}

@@ -1,0 +1,247 @@
+//! Everything that the alerts are about, with the files of the demonstration: servers, agents, Prometheus, Alertmanager,
+//! receivers. Most of it is out of order from the start, so that the windows of the rules hold nothing good.
+
+use std::net::SocketAddr;
+
+use rustix::process::Signal;
+
+use super::{
+    fast,
+    heard::Receivers,
+    service::{Program, Service},
+};
+use crate::harness::{
+    agent::{Agent, Launch},
+    alertmanager::Alertmanager,
+    eventually::eventually,
+    otlp::{Collector, Protocol, Step},
+    ports,
+    postgres::Postgres,
+    prometheus::Prometheus,
+    rabbitmq::RabbitMq,
+    redis::Redis,
+    scratch::Scratch,
+    user::User,
+};
+
+use super::SOON;
+
+/// Checks that fail, or that are over a limit.
+const OVER: &str =
+    "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }
+  memory: { kind: memory, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }
+  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 0.0000002 } }, interval: 1s, timeout: 900ms }
+  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 2 } }, interval: 1s, timeout: 900ms }";
+/// The same within their limits, without the one that is given up.
+const WITHIN: &str = "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
+  memory: { kind: memory, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
+  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
+  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }";
+/// A check that is there, then not, then again.
+pub(super) const GIVEN_UP: &str = "given_up: { kind: memory, interval: 1s, timeout: 900ms }";
+/// The queue that is too long.
+pub(super) const QUEUE: &str = "alerts";
+
+/// All of it; dropped, it ends.
+pub(super) struct Scene {
+    pub(super) receivers: Receivers,
+    pub(super) alertmanager: Alertmanager,
+    pub(super) prometheus: Prometheus,
+    /// The agent of the demonstration; not scraped at first.
+    pub(super) shop: Agent,
+    /// An agent with checks that are over their limits.
+    pub(super) limits: Agent,
+    /// An agent with nothing but a busy processor to tell of.
+    pub(super) idle: Agent,
+    /// An agent that pushes, and reads a machine with nothing in it.
+    pub(super) pusher: Agent,
+    pub(super) program: Program,
+    pub(super) postgres: Postgres,
+    pub(super) redis: Redis,
+    pub(super) collector: Collector,
+    service: Option<Service>,
+    service_port: u16,
+    limits_port: u16,
+    machine: Scratch,
+    rules: Scratch,
+}
+
+impl Scene {
+    pub(super) fn start() -> Self {
+        let (postgres, redis) = (Postgres::start(), Redis::start());
+        let (service_port, limits_port) = (ports::free(), ports::free());
+        postgres.kill();
+        redis.freeze();
+        let shop = shop(&postgres, &redis, service_port);
+        RabbitMq::shared().declare_queue(QUEUE);
+        RabbitMq::shared().publish(QUEUE, 3);
+        let limits = limits(limits_port, service_port, &format!("{OVER}\n  {GIVEN_UP}"));
+        let idle = Agent::start(
+            // Of the machine it tells nothing else: this one may be under pressure.
+            "collectors: { pressure: { enabled: false } }\nchecks:\n  cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }\n",
+        );
+        let collector = Collector::start(Protocol::Http);
+        collector.otherwise(Step::Refuse(400, None));
+        let machine = Scratch::new("machine", User::oneself());
+        std::fs::create_dir(machine.join("proc")).expect("a directory");
+        let pusher = Agent::start(&format!(
+            "checks: {{}}\ncollectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', traces: {{ enabled: false }}, metrics: {{ interval: 250ms }} }}\n",
+            machine.path().display(),
+            collector.addr
+        ));
+        let program = Program::start();
+        for (agent, state, checks) in [
+            (&limits, "unhealthy", &["payments", "search"][..]),
+            (&limits, "degraded", &["jobs", "cpu"]),
+            (&idle, "degraded", &["cpu"]),
+        ] {
+            eventually("the first verdicts", SOON, || are(agent, state, checks));
+        }
+        let (receivers, rules) = (Receivers::start(), fast::rules_folder());
+        let alertmanager = Alertmanager::start(&fast::alertmanager(&receivers.address()));
+        let targets = [
+            format!("127.0.0.1:{limits_port}"),
+            idle.addr().to_string(),
+            pusher.addr().to_string(),
+            program.addr().to_string(),
+        ];
+        let config = fast::prometheus(
+            &rules,
+            &alertmanager.addr().to_string(),
+            &targets.each_ref().map(String::as_str),
+        );
+        // What it sends before it has found Alertmanager is lost, and sent again after this time.
+        let again = ["--rules.alert.resend-delay=10s"];
+        let prometheus = Prometheus::start_program("/usr/bin/prometheus".as_ref(), &config, "", &again);
+        Self {
+            receivers,
+            alertmanager,
+            prometheus,
+            shop,
+            limits,
+            idle,
+            pusher,
+            program,
+            postgres,
+            redis,
+            collector,
+            service: None,
+            service_port,
+            limits_port,
+            machine,
+            rules,
+        }
+    }
+
+    /// Lets Prometheus scrape these too, beside the agent with limits, the one that pushes and the program.
+    pub(super) fn scrape(&self, more: &[SocketAddr]) {
+        let mut targets =
+            vec![self.limits_instance(), self.pusher.addr().to_string(), self.program.addr().to_string()];
+        targets.extend(
+            more.iter().copied().chain(self.service.as_ref().map(Service::addr)).map(|addr| addr.to_string()),
+        );
+        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+        let alertmanager = self.alertmanager.addr().to_string();
+        self.prometheus.reconfigure(&fast::prometheus(&self.rules, &alertmanager, &targets));
+    }
+
+    pub(super) fn limits_instance(&self) -> String {
+        format!("127.0.0.1:{}", self.limits_port)
+    }
+
+    /// Starts the HTTP service.
+    pub(super) fn start_service(&mut self) {
+        self.service = Some(Service::start(self.service_port));
+    }
+
+    /// The HTTP service, once it was started.
+    #[track_caller]
+    pub(super) fn service(&self) -> &Service {
+        self.service.as_ref().expect("the service was started")
+    }
+
+    /// How many restarts of the agent with limits Prometheus has seen.
+    pub(super) fn restarts_of_limits(&self) -> f64 {
+        self.of_limits("resets", "[30m]").unwrap_or(0.0)
+    }
+
+    /// Starts the agent with limits again, now within them and with this check more, and waits until Prometheus has seen
+    /// the new one.
+    pub(super) fn restart_limits(&mut self, more: &str) {
+        // So long that the next one is younger when it is seen.
+        eventually("an agent that has run for a while", SOON, || {
+            self.of_limits("max", "").is_some_and(|uptime| uptime > 4.0)
+        });
+        let before = self.restarts_of_limits();
+        self.limits.signal(Signal::KILL);
+        self.limits.wait_exit();
+        self.limits = limits(self.limits_port, self.service_port, &format!("{WITHIN}\n  {more}"));
+        eventually("the new agent to be seen", SOON, || {
+            self.restarts_of_limits() > before || self.of_limits("max", "").is_some_and(|uptime| uptime > 4.0)
+        });
+    }
+
+    /// A number that Prometheus makes of the uptime of the agent with limits.
+    fn of_limits(&self, function: &str, window: &str) -> Option<f64> {
+        let query =
+            format!("{function}(process_uptime_seconds{{instance='{}'}}{window})", self.limits_instance());
+        let found = self.prometheus.query(&query).expect("an answer");
+        found.first()?["value"][1].as_str()?.parse().ok()
+    }
+
+    /// Gives the machine of the pushing agent what the collector `load` reads.
+    pub(super) fn mend_machine(&self) {
+        self.machine.write("proc/loadavg", "0.50 0.40 0.30 1/100 4242\n", User::oneself());
+    }
+}
+
+/// Whether these checks of `agent` are in that state.
+pub(super) fn are(agent: &Agent, state: &str, checks: &[&str]) -> Result<(), String> {
+    let health = agent.health();
+    if checks.iter().all(|check| agent.get(&format!("/health/checks/{check}")).json()["status"] == state) {
+        Ok(())
+    } else {
+        Err(health.to_string())
+    }
+}
+
+/// The agent of the demonstration, which runs its checks every second.
+fn shop(postgres: &Postgres, redis: &Redis, service: u16) -> Agent {
+    let often = "interval: 1s\n    timeout: 900ms";
+    let config = fast::replaced(
+        "vitalsign.yaml",
+        &fast::mounted("deploy/vitalsign/vitalsign.yaml"),
+        &[
+            ("kind: postgres", &format!("kind: postgres\n    {often}")),
+            ("kind: redis", &format!("kind: redis\n    {often}")),
+            ("kind: amqp", &format!("kind: amqp\n    {often}")),
+            ("kind: http", &format!("kind: http\n    {often}")),
+            ("monitor@postgres/shop", &format!("vitalsign@127.0.0.1:{}/postgres", postgres.port())),
+            ("redis:6379", &format!("127.0.0.1:{}", redis.port())),
+            ("monitor@rabbitmq", &format!("guest@127.0.0.1:{}", RabbitMq::shared().port())),
+            ("grafana:3000", &format!("127.0.0.1:{service}")),
+        ],
+    );
+    Launch::new(&config)
+        .env("POSTGRES_PASSWORD", postgres.password())
+        .env("REDIS_PASSWORD", redis.password())
+        .env("RABBITMQ_PASSWORD", "guest")
+        .start()
+}
+
+fn limits(port: u16, service: u16, checks: &str) -> Agent {
+    let often = "interval: 1s, timeout: 900ms, fail_after: 1, recover_after: 1, breaker: false";
+    let amqp = RabbitMq::shared().url();
+    Launch::new(&format!(
+        "checks:
+  jobs: {{ kind: amqp, url: '{amqp}', queue: {QUEUE}, thresholds: {{ messages: {{ warn: 1, fail: 1000 }} }}, {often} }}
+  payments: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', criticality: critical, {often} }}
+  search: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', {often} }}
+  ping: {{ kind: http, url: 'http://127.0.0.1:{service}/ping', {often} }}
+  late: {{ kind: http, url: 'http://127.0.0.1:{service}/late', interval: 3s, timeout: 2200ms, breaker: false }}
+  {checks}
+"
+    ))
+    .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+    .start()
+}
