@@ -66,6 +66,7 @@ const NO_END: &[(&str, &str)] = &[
 ];
 
 #[test]
+#[ignore = "takes minutes, nearly all of them spent waiting: run by tests/live"]
 fn what_goes_wrong_is_heard_of_once_and_so_is_its_end() {
     let mut scene = Scene::start();
     let instance = scene.limits_instance();

@@ -73,10 +73,6 @@ impl Receivers {
     /// Waits until this receiver has heard of the alert with these labels.
     #[track_caller]
     pub(super) fn hear(&self, receiver: &str, alert: &str, with: &[(&str, &str)]) {
-        eprintln!(
-            "{:?} hear {alert} {with:?}",
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() % 1000
-        );
         eventually(&format!("{alert} {with:?} at {receiver}"), SOON, || {
             let all = self.all();
             let found = all.iter().any(|one| one.firing && one.receiver == receiver && one.is(alert, with));
@@ -87,10 +83,6 @@ impl Receivers {
     /// Waits until the last that was heard of the alert is that it is over.
     #[track_caller]
     pub(super) fn hear_the_end(&self, alert: &str, with: &[(&str, &str)]) {
-        eprintln!(
-            "{:?} end of {alert} {with:?}",
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() % 1000
-        );
         eventually(&format!("the end of {alert} {with:?}"), SOON, || {
             let all = self.all();
             let last = all.iter().rfind(|one| one.is(alert, with));
