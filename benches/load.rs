@@ -2,7 +2,8 @@
 //! the readers wait for no check, so the two must be alike.
 //!
 //! The agent is the real one, in a process of its own; requests come over two kept connections, one after the other at
-//! a modest rate, from this process on the same machine. Compressed pages are measured apart: their time is gzip's.
+//! a modest rate, from this process on the same machine. A page is megabytes, so beside it is measured what the system
+//! itself needs to move as many. Compressed pages, which is what Prometheus asks for, are measured apart.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -25,6 +26,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use support::agent::{Agent, sum};
+use support::client::Client;
 use support::figures::{Table, as_millis, quantile};
 use support::{listeners, wait};
 
@@ -40,6 +42,8 @@ struct Times {
     live: Vec<f64>,
     health: Vec<f64>,
     metrics: Vec<f64>,
+    /// As many bytes as a page has, from a port that has nothing else to do.
+    moved: Vec<f64>,
     gzip: Vec<f64>,
     bytes: [usize; 3],
     timeouts: f64,
@@ -69,11 +73,15 @@ fn measure(hanging: usize, open: SocketAddr, mute: SocketAddr) -> Times {
         live: vec![],
         health: vec![],
         metrics: vec![],
+        moved: vec![],
         gzip: vec![],
         bytes: [0; 3],
         timeouts: 0.0,
         cpu: 0.0,
     };
+    other.get("/metrics", false);
+    let mut bare = Client::try_new(&listeners::ready(other.body.len()).to_string()).unwrap();
+    bare.get("/", false);
     let (cpu, started) = (agent.cpu(), Instant::now());
     while started.elapsed() < MEASURED_FOR {
         times.live.push(as_millis(client.get("/health/live", false)));
@@ -81,6 +89,8 @@ fn measure(hanging: usize, open: SocketAddr, mute: SocketAddr) -> Times {
         times.health.push(as_millis(client.get("/health", false)));
         wait(PAUSE);
         times.metrics.push(as_millis(other.get("/metrics", false)));
+        wait(PAUSE);
+        times.moved.push(as_millis(bare.get("/", false)));
         wait(PAUSE);
     }
     times.cpu = (agent.cpu() - cpu).as_secs_f64() / started.elapsed().as_secs_f64();
@@ -113,6 +123,11 @@ fn main() {
             table.tell(&format!("GET /{name} p50, {what}"), format!("{:.3} ms", quantile(all, 0.5)));
             table.at_most(&format!("GET /{name} p99, {what}"), TARGET_MS, quantile(all, 0.99), "ms");
         }
+        let (middle, worst) = (quantile(&mut times.moved, 0.5), quantile(&mut times.moved, 0.99));
+        table.tell(
+            &format!("as many bytes from a bare socket p50 and p99, {what}"),
+            format!("{middle:.3} and {worst:.3} ms"),
+        );
         let (middle, worst) = (quantile(&mut times.gzip, 0.5), quantile(&mut times.gzip, 0.99));
         table.tell(
             &format!("GET /metrics with gzip p50 and p99, {what}"),

@@ -1,6 +1,7 @@
-//! Something to check: ports that take connections.
+//! Ports that take connections: something to check, and something to compare an agent's answers with.
 
 use std::collections::VecDeque;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use super::background;
@@ -26,6 +27,23 @@ pub fn mute() -> SocketAddr {
             if held.len() > HELD {
                 held.pop_front();
             }
+        }
+    });
+    address
+}
+
+/// A port that answers every request of one client with so many bytes, kept ready: what a system needs to move them.
+pub fn ready(bytes: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n").into_bytes();
+    answer.resize(answer.len() + bytes, b'x');
+    background(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.set_nodelay(true).unwrap();
+        // A request is short, and comes as one piece.
+        while client.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {
+            client.write_all(&answer).unwrap();
         }
     });
     address
