@@ -4,8 +4,8 @@
 //! most of what is read. What it reads may hang; so the thread can be relieved: a request that has waited for long
 //! enough starts another one, which makes a page of what there is, and the first ends when it comes back.
 //!
-//! Who asks again within a second gets the page that there is, and the next one is made once it has gone out: many
-//! readers wait for none of each other, and a page is never older than its next expiry allows.
+//! Who asks again within a second gets the page that there is, and the next one is made a moment after it has gone out:
+//! many readers wait for none of each other, and a page is never older than its next expiry allows.
 
 use std::io;
 use std::sync::Arc;
@@ -23,6 +23,9 @@ use crate::supervisor;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long a request then waits for the page of the other thread before it takes the last one.
 const GRACE: Duration = Duration::from_millis(50);
+/// How long the next page waits when nobody else does: a large one is still on its way when the system has taken it,
+/// and making the next meanwhile doubled the slowest hundredth of its transfers.
+const BREATH: Duration = Duration::from_millis(10);
 /// How many threads may hang. With all of them hanging the last page is all there is.
 const MOST_HANGING: usize = 16;
 
@@ -55,6 +58,8 @@ struct Desk {
 /// A page of one format is to be made; nobody may be waiting for it.
 #[derive(Default)]
 struct Order {
+    /// From when on, where that is not at once.
+    due: Option<Instant>,
     compressed: bool,
     waiting: Vec<oneshot::Sender<Page>>,
 }
@@ -135,7 +140,8 @@ impl Drop for Next {
         // One that is being made now is new enough.
         if desk.stage == Stage::Idle && desk.wanted().is_none() {
             if let Some(order) = desk.orders.get_mut(self.format as usize) {
-                *order = Some(Order { compressed: self.compressed, waiting: Vec::new() });
+                let due = Some(Instant::now() + BREATH);
+                *order = Some(Order { due, compressed: self.compressed, waiting: Vec::new() });
             }
             self.shared.called.notify_all();
         }
@@ -143,12 +149,10 @@ impl Drop for Next {
 }
 
 impl Desk {
-    /// The format that is to be made next.
-    fn wanted(&self) -> Option<Format> {
-        Format::ALL
-            .into_iter()
-            .zip(&self.orders)
-            .find_map(|(format, order)| order.is_some().then_some(format))
+    /// The format that is to be made next, and from when on.
+    fn wanted(&self) -> Option<(Option<Instant>, Format)> {
+        let orders = Format::ALL.into_iter().zip(&self.orders);
+        orders.filter_map(|(format, order)| Some((order.as_ref()?.due, format))).min_by_key(|(due, _)| *due)
     }
 }
 
@@ -158,6 +162,7 @@ impl Shared {
         let mut desk = self.desk.lock();
         if let Some(order) = desk.orders.get_mut(format as usize) {
             let order = order.get_or_insert_default();
+            order.due = None;
             order.compressed |= compressed;
             order.waiting.push(reply);
         }
@@ -182,11 +187,15 @@ impl Shared {
             if desk.closed {
                 return;
             }
-            let Some(format) = desk.wanted() else {
+            let Some((due, format)) = desk.wanted() else {
                 self.called.wait(&mut desk);
                 continue;
             };
             let now = Instant::now();
+            if let Some(due) = due.filter(|due| *due > now) {
+                self.called.wait_for(&mut desk, due - now);
+                continue;
+            }
             desk.stage = Stage::Reading(now);
             drop(desk);
             let stands = self.pages.lock().stands(now, format);
@@ -198,7 +207,7 @@ impl Shared {
             }
             // Only now, so that whoever relieves this thread finds the order.
             let order = desk.orders.get_mut(format as usize).and_then(Option::take);
-            let Order { compressed, waiting } = order.unwrap_or_default();
+            let Order { compressed, waiting, .. } = order.unwrap_or_default();
             desk.stage = Stage::Rendering;
             drop(desk);
             let page = self.pages.lock().make(fresh, format, compressed);
