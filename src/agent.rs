@@ -3,6 +3,7 @@
 //! The runner has a runtime of its own, the web a thread of its own, and whoever waits for signals needs neither.
 
 mod about;
+mod client_names;
 mod function;
 mod invalid;
 mod plan;
@@ -35,6 +36,7 @@ use crate::{collect, health, metrics, runner, telemetry, web};
 
 use runtime::RunnerRuntime;
 
+pub(crate) use client_names::show as show_client_names;
 pub use function::{FunctionCheck, check, check_with};
 pub use invalid::InvalidCheck;
 pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, example, from_environment, variables};

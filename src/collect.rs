@@ -28,7 +28,7 @@ pub(crate) mod pids;
 pub(crate) mod pool;
 mod pressure;
 mod proc_file;
-mod process;
+pub(crate) mod process;
 mod processes;
 mod sampler;
 mod sheet;

@@ -4,6 +4,7 @@
 //! Recording costs a few atomic operations through a handle; rendering reads an immutable snapshot of which series
 //! exist and allocates nothing. Knows nothing of checks, health or HTTP: whoever fills a metric defines it.
 
+mod alias;
 mod bound;
 mod epoch;
 #[cfg(feature = "prometheus-interop")]
@@ -26,14 +27,13 @@ mod store;
 mod target;
 mod text;
 
+pub(crate) use alias::Alias;
 #[cfg(feature = "otlp")]
 pub(crate) use gzip::{compress as gzip, uncompress as gunzip};
 pub(crate) use observers::Observe;
 #[cfg(feature = "otlp")]
 use target::TARGET_INFO;
 
-#[cfg(feature = "prometheus-interop")]
-pub use foreign::process_registry;
 pub use format::Format;
 pub use labels::Labels;
 pub use names::{prometheus_label, prometheus_name, violations};

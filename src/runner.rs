@@ -23,7 +23,7 @@ use crate::metrics::Store;
 use crate::model::{FUNCTION, Name, Policy, Reason};
 use crate::supervisor::{EndedEarly, Tasks};
 
-use schedule::Chances;
+use schedule::{Chances, Schedule};
 
 pub use metrics::DEFINITIONS;
 
@@ -90,7 +90,9 @@ impl Runner {
             let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
             tasks.start("check", cycle.run(start, stop.clone()));
         }
-        tasks.start("pulse", beat(board.clone(), stop.clone()));
+        // Along with checks of this machine, which have its interval unless told otherwise.
+        let schedule = Schedule::new(crate::health::BEAT, chances.next(true));
+        tasks.start("pulse", beat(schedule, start, board.clone(), stop.clone()));
         Ok(Self { tasks, stop })
     }
 
@@ -156,14 +158,14 @@ pub async fn run_once(planned: Vec<Planned>, board: &Board, store: &Store) -> Re
 }
 
 /// Shows that this runtime lives.
-async fn beat(board: Board, stop: CancellationToken) {
-    let mut due = Instant::now();
-    while !stop.is_cancelled() {
-        board.pulse().beat_due(due);
-        due = Instant::now() + crate::health::BEAT;
+async fn beat(mut schedule: Schedule, start: Instant, board: Board, stop: CancellationToken) {
+    let mut due = start + schedule.first();
+    loop {
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = stop.cancelled() => return,
             () = tokio::time::sleep_until(due) => {}
         }
+        board.pulse().beat_due(due);
+        (due, _) = schedule.next(due, Instant::now());
     }
 }

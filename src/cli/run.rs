@@ -42,9 +42,8 @@ pub(super) fn run(options: &Options) -> ExitCode {
         complain(&format!("cannot log: {error}"));
         return ExitCode::FAILURE;
     }
-    // The names that the client libraries of Prometheus have for a process; an embedding program may have its own.
-    #[cfg(feature = "prometheus-interop")]
-    store.join_prompt(&crate::metrics::process_registry());
+    // An embedding program may have these names of its own.
+    agent::show_client_names(&store);
     let started = Agent::start(plan, &store).map_err(|error| error.to_string());
     #[cfg(feature = "otlp")]
     let started = started.map(|agent| agent.with_traces(traces));

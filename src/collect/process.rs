@@ -20,42 +20,42 @@ use super::numbers::whole;
 use super::proc_file::{ProcFile, reason};
 use super::{Collector, Root, Sheet, Source};
 
-static CPU_TIME: Definition = Definition {
+pub(crate) static CPU_TIME: Definition = Definition {
     name: "process.cpu.time",
     instrument: Instrument::Counter,
     unit: "s",
     attributes: &["cpu.mode"],
     help: "Processor time that this process used",
 };
-static MEMORY: Definition = Definition {
+pub(crate) static MEMORY: Definition = Definition {
     name: "process.memory.usage",
     instrument: Instrument::UpDownCounter,
     unit: "By",
     attributes: &[],
     help: "Memory that this process occupies",
 };
-static VIRTUAL: Definition = Definition {
+pub(crate) static VIRTUAL: Definition = Definition {
     name: "process.memory.virtual",
     instrument: Instrument::UpDownCounter,
     unit: "By",
     attributes: &[],
     help: "Memory that this process reserved, most of it usually not occupied",
 };
-static THREADS: Definition = Definition {
+pub(crate) static THREADS: Definition = Definition {
     name: "process.thread.count",
     instrument: Instrument::UpDownCounter,
     unit: "{thread}",
     attributes: &[],
     help: "Number of threads of this process",
 };
-static OPEN: Definition = Definition {
+pub(crate) static OPEN: Definition = Definition {
     name: "process.unix.file_descriptor.count",
     instrument: Instrument::UpDownCounter,
     unit: "{file_descriptor}",
     attributes: &[],
     help: "Number of files and sockets that this process has open",
 };
-static OPEN_LIMIT: Definition = Definition {
+pub(crate) static OPEN_LIMIT: Definition = Definition {
     name: "vitalsign.process.file_descriptors.limit",
     instrument: Instrument::Gauge,
     unit: "{file_descriptor}",

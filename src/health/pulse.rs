@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::metrics::Histogram;
+use crate::model::DEFAULT_INTERVAL;
 
-/// How often the watched runtime should beat: often enough for [`STALLED`], seldom enough to cost nothing.
-pub(crate) const BEAT: Duration = Duration::from_secs(10);
+/// How often the watched runtime should beat: often enough for [`STALLED`], and when checks run anyway.
+pub(crate) const BEAT: Duration = DEFAULT_INTERVAL;
 /// After how long without a beat the runtime counts as stalled: generous, because the answer is a restart.
 const STALLED: Duration = Duration::from_secs(30);
 

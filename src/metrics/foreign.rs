@@ -7,7 +7,6 @@
 //! rewritten line by line for OpenMetrics.
 
 mod openmetrics;
-mod process;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -22,6 +21,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 use prometheus::{Encoder, Registry, TextEncoder};
 use tracing::warn;
 
+use super::alias::Alias;
 use super::format::Format;
 use super::names::prometheus_name;
 use super::openmetrics::counter_family;
@@ -30,8 +30,6 @@ use super::snapshot::Snapshot;
 use super::store::{SERIES_DROPPED, Store};
 use crate::model::Instrument;
 use crate::supervisor;
-
-pub use process::process_registry;
 
 /// How long a page waits for all registries together; a reader of the page waits for 250 ms.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -61,18 +59,13 @@ struct Joined {
     dropped: Dropped,
 }
 
-/// Who gathers a registry.
-enum Gatherer {
-    /// A thread of its own.
-    Thread {
-        orders: Sender<()>,
-        /// `None` where a collector panicked.
-        answers: Receiver<Option<Vec<MetricFamily>>>,
-        /// An order was not answered yet.
-        busy: bool,
-    },
-    /// Whoever makes the page.
-    Page(Registry),
+/// The thread that gathers a registry.
+struct Gatherer {
+    orders: Sender<()>,
+    /// `None` where a collector panicked.
+    answers: Receiver<Option<Vec<MetricFamily>>>,
+    /// An order was not answered yet.
+    busy: bool,
 }
 
 struct Dropped {
@@ -101,15 +94,7 @@ impl Foreign {
                 }
             }
         })?;
-        self.add(store, Gatherer::Thread { orders, answers, busy: false });
-        Ok(())
-    }
-
-    pub(super) fn join_prompt(&self, store: &Store, registry: &Registry) {
-        self.add(store, Gatherer::Page(registry.clone()));
-    }
-
-    fn add(&self, store: &Store, gatherer: Gatherer) {
+        let gatherer = Gatherer { orders, answers, busy: false };
         let dropped = |reason| store.counter(&SERIES_DROPPED, &[reason]);
         let dropped = Dropped {
             invalid_name: dropped("invalid_name"),
@@ -119,6 +104,7 @@ impl Foreign {
         };
         let (failing, refused, series) = (false, HashSet::new(), 0);
         self.0.lock().joined.push(Joined { gatherer, failing, refused, series, dropped });
+        Ok(())
     }
 
     /// Has the registries gathered for the page that comes next.
@@ -134,14 +120,20 @@ impl Foreign {
     }
 
     /// Writes what joined at the end of `out`, which holds our own page.
-    pub(super) fn render(&self, snapshot: &Arc<Snapshot>, format: Format, out: &mut Vec<u8>) {
+    pub(super) fn render(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        aliases: &[Alias],
+        format: Format,
+        out: &mut Vec<u8>,
+    ) {
         let mut inner = self.0.lock();
         let Inner { joined, asked, patience, ours } = &mut *inner;
         if joined.is_empty() {
             return;
         }
         if !Arc::ptr_eq(&ours.0, snapshot) {
-            *ours = (Arc::clone(snapshot), own_names(snapshot));
+            *ours = (Arc::clone(snapshot), own_names(snapshot, aliases));
         }
         let until = asked.unwrap_or_else(Instant::now) + *patience;
         let mut page = Page { format, ours: &ours.1, theirs: HashSet::new(), out };
@@ -159,26 +151,20 @@ impl Foreign {
 
 impl Gatherer {
     fn order(&mut self) {
-        let Self::Thread { orders, answers, busy } = self else { return };
         // What was gathered for an earlier page is old by now.
-        if *busy && answers.try_recv().is_ok() {
-            *busy = false;
+        if self.busy && self.answers.try_recv().is_ok() {
+            self.busy = false;
         }
-        if !*busy {
-            *busy = orders.send(()).is_ok();
+        if !self.busy {
+            self.busy = self.orders.send(()).is_ok();
         }
     }
 
     /// What was gathered; `None` within where a collector panicked.
     fn answer(&mut self, until: Instant) -> Result<Option<Vec<MetricFamily>>, RecvTimeoutError> {
-        match self {
-            Self::Thread { answers, busy, .. } => {
-                let answer = answers.recv_timeout(until.saturating_duration_since(Instant::now()));
-                *busy = answer.is_err();
-                answer
-            }
-            Self::Page(registry) => Ok(Some(registry.gather())),
-        }
+        let answer = self.answers.recv_timeout(until.saturating_duration_since(Instant::now()));
+        self.busy = answer.is_err();
+        answer
     }
 }
 
@@ -264,7 +250,7 @@ impl fmt::Debug for Foreign {
 }
 
 /// The name of every sample that our own page can have, and of every family.
-fn own_names(snapshot: &Snapshot) -> HashSet<String> {
+fn own_names(snapshot: &Snapshot, aliases: &[Alias]) -> HashSet<String> {
     let names = |definition: &crate::model::Definition| {
         let parts = match definition.instrument {
             Instrument::Histogram(_) => parts(MetricType::HISTOGRAM),
@@ -277,7 +263,8 @@ fn own_names(snapshot: &Snapshot) -> HashSet<String> {
         }
         names
     };
-    snapshot.definitions().flat_map(names).collect()
+    let aliases = aliases.iter().map(|alias| alias.shape.definition);
+    snapshot.definitions().chain(aliases).flat_map(names).collect()
 }
 
 /// What the samples of a type have behind the name.

@@ -1,5 +1,6 @@
 //! The formats that a page of metrics can have.
 
+use super::alias::Alias;
 use super::snapshot::Snapshot;
 use super::{openmetrics, text};
 
@@ -30,6 +31,14 @@ impl Format {
         match self {
             Self::Text => text::render(snapshot, out),
             Self::OpenMetrics => openmetrics::families(snapshot, out),
+        }
+    }
+
+    /// Writes what is there under a second name too.
+    pub(super) fn write_aliases(self, aliases: &[Alias], out: &mut Vec<u8>) {
+        match self {
+            Self::Text => text::write_aliases::<text::Text>(aliases, out),
+            Self::OpenMetrics => text::write_aliases::<openmetrics::OpenMetrics>(aliases, out),
         }
     }
 

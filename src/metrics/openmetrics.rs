@@ -31,7 +31,7 @@ pub(super) fn families(snapshot: &Snapshot, out: &mut Vec<u8>) {
     text::write::<OpenMetrics>(snapshot, out);
 }
 
-struct OpenMetrics;
+pub(super) struct OpenMetrics;
 
 impl Form for OpenMetrics {
     fn header(shape: &Shape) -> &[u8] {

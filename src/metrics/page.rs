@@ -146,8 +146,10 @@ impl Pages {
         let mut text = self.buffers.take();
         let snapshot = self.sources.store.snapshot();
         format.write_families(&snapshot, &mut text);
+        let aliases = self.sources.store.aliases();
+        format.write_aliases(aliases, &mut text);
         #[cfg(feature = "prometheus-interop")]
-        self.sources.store.foreign().render(&snapshot, format, &mut text);
+        self.sources.store.foreign().render(&snapshot, aliases, format, &mut text);
         format.end(&mut text);
         Page {
             format,

@@ -4,8 +4,8 @@
 //! Filling a series takes no lock. A guard bounds the number of series, because one bad label can fill a Prometheus.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::model::{Definition, Instrument};
 
+use super::alias::Alias;
 use super::epoch::Epoch;
 use super::histogram::Buckets;
 use super::labels::Labels;
@@ -59,6 +60,7 @@ struct Inner {
     dropped: Counter,
     invalid: Counter,
     observers: Observers,
+    aliases: OnceLock<Vec<Alias>>,
     #[cfg(feature = "prometheus-interop")]
     foreign: super::foreign::Foreign,
 }
@@ -109,6 +111,7 @@ impl Store {
             dropped: over,
             invalid,
             observers: Observers::default(),
+            aliases: OnceLock::new(),
             #[cfg(feature = "prometheus-interop")]
             foreign: super::foreign::Foreign::default(),
         }))
@@ -169,6 +172,15 @@ impl Store {
         self.0.observers.ask(now);
     }
 
+    /// Shows `aliases` on every page too; those that were given first stay.
+    pub(crate) fn show_aliases(&self, aliases: Vec<Alias>) {
+        let _ = self.0.aliases.set(aliases);
+    }
+
+    pub(super) fn aliases(&self) -> &[Alias] {
+        self.0.aliases.get().map_or(&[], Vec::as_slice)
+    }
+
     /// Lets the metrics of `registry` join every page that is made of this store, after its own.
     ///
     /// They are gathered whenever a page is made, on a thread apart: collectors that panic or hang cost the page only
@@ -187,12 +199,6 @@ impl Store {
     #[cfg(feature = "prometheus-interop")]
     pub fn join(&self, registry: &prometheus::Registry) -> std::io::Result<()> {
         self.0.foreign.join(self, registry)
-    }
-
-    /// The same for a registry whose collectors neither wait nor panic, which is gathered where the page is made.
-    #[cfg(feature = "prometheus-interop")]
-    pub(crate) fn join_prompt(&self, registry: &prometheus::Registry) {
-        self.0.foreign.join_prompt(self, registry);
     }
 
     /// What joined the store.

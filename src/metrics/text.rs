@@ -5,6 +5,7 @@
 
 use crate::model::Instrument;
 
+use super::alias::Alias;
 use super::bound::{Bound, Bounds};
 use super::histogram::Buckets;
 use super::series::{Number, Value};
@@ -28,7 +29,7 @@ pub(super) trait Form {
     fn end_bucket(buckets: &Buckets, index: usize, out: &mut Vec<u8>);
 }
 
-struct Text;
+pub(super) struct Text;
 
 impl Form for Text {
     fn header(shape: &Shape) -> &[u8] {
@@ -59,6 +60,17 @@ pub(super) fn write<F: Form>(snapshot: &Snapshot, out: &mut Vec<u8>) {
         }
         if out.len() == body {
             out.truncate(start);
+        }
+    }
+}
+
+/// Writes the families of `aliases`.
+pub(super) fn write_aliases<F: Form>(aliases: &[Alias], out: &mut Vec<u8>) {
+    for alias in aliases {
+        if let Some(value) = alias.value() {
+            out.extend_from_slice(F::header(&alias.shape));
+            alias.shape.plain.write(&[], out);
+            write_float(value, out);
         }
     }
 }

@@ -73,7 +73,7 @@ fn the_page_is_good_and_shows_what_the_text_shows() {
     assert_eq!(family("healthcheck_runs"), ("counter", ""));
     assert_eq!(family("healthcheck_duration_seconds"), ("histogram", "seconds"));
     assert_eq!(family("healthcheck_up"), ("gauge", ""));
-    assert_eq!(family("process_cpu_seconds"), ("counter", ""), "of a registry that joined");
+    assert_eq!(family("process_cpu_seconds"), ("counter", "seconds"), "a second name");
     assert_eq!(family("system_cpu_time_seconds"), ("counter", "seconds"));
 }
 

@@ -174,24 +174,3 @@ fn a_collector_that_hangs_is_left_out_until_it_is_back() {
     // The thread that gathers needs the time that it needs.
     assert!((0..1_000).any(|_| page(&store).contains("\nheld 7\n")), "it never came back");
 }
-
-#[cfg(target_os = "linux")]
-#[test]
-fn the_process_has_the_metrics_of_client_libraries() {
-    let store = patient();
-    store.join(&process_registry()).unwrap();
-    let text = page(&store);
-    let value = |name: &str| -> f64 {
-        let start = format!("\n{name} ");
-        let (_, rest) = text.split_once(&start).unwrap_or_else(|| panic!("{name} is not on {text}"));
-        rest.lines().next().unwrap().parse().unwrap()
-    };
-    assert!(value("process_cpu_seconds_total") >= 0.0);
-    assert!(value("process_open_fds") >= 3.0 && value("process_open_fds") <= value("process_max_fds"));
-    assert!(value("process_resident_memory_bytes") > 1e6);
-    assert!(value("process_virtual_memory_bytes") >= value("process_resident_memory_bytes"));
-    assert!(value("process_threads") >= 2.0);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
-    let age = now - value("process_start_time_seconds");
-    assert!((-5.0..86_400.0).contains(&age), "started {age} seconds ago");
-}
