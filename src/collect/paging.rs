@@ -45,6 +45,12 @@ struct Vmstat {
     swapped_out: Option<u64>,
 }
 
+impl Vmstat {
+    fn is_whole(&self) -> bool {
+        [self.faults, self.major, self.swapped_in, self.swapped_out].iter().all(Option::is_some)
+    }
+}
+
 impl Source for Paging {
     fn name(&self) -> &'static str {
         "paging"
@@ -104,6 +110,9 @@ fn parse(text: &str) -> Option<Vmstat> {
             _ => continue,
         };
         *place = Some(whole(Some(value))?);
+        if vmstat.is_whole() {
+            break;
+        }
     }
     Some(vmstat)
 }
