@@ -9,6 +9,7 @@
 //! that it asks. Knows nothing of checks, health or HTTP.
 
 pub(crate) mod cgroup;
+mod clock;
 mod collector;
 pub(crate) mod cpu;
 pub(crate) mod disk;
@@ -59,6 +60,7 @@ pub(crate) static SOURCES: &[&dyn Source] = &[
     &network::Network,
     &pressure::Pressure,
     &uptime::Uptime,
+    &clock::Clock,
     &processes::Processes,
     &cgroup::Cgroup,
     &file_descriptors::FileDescriptors,

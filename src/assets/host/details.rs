@@ -125,5 +125,24 @@ pub(super) fn processes() -> Vec<Panel> {
         .limits("/^limit/")
         .min(0)
         .when_empty("The collector file_descriptors is off"),
+        Panel::series(
+            "Clock",
+            "What is still to be corrected, and how wrong the clock may be at most: only with the collector `clock`. \
+             Without a program that keeps it right the latter grows to 16 s.",
+            8,
+        )
+        .query("max by (instance) (<clock.max_error>)", "at most · {{instance}}")
+        .query("max by (instance) (<clock.offset>)", "offset · {{instance}}")
+        .unit("s")
+        .when_empty("The collector clock is off"),
+        Panel::states(
+            "Clock synchronized",
+            "Whether a program keeps the clock right: only with the collector `clock`. A clock that is not synchronized \
+             makes timestamps, certificates and tokens wrong sooner or later.",
+            8,
+        )
+        .query("min by (instance) (<clock.synchronized>)", "{{instance}}")
+        .words(&[(1, "yes", "green"), (0, "no", "orange")])
+        .when_empty("The collector clock is off"),
     ]
 }

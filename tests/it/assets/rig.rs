@@ -28,7 +28,7 @@ impl Rig {
         let asked = Agent::start("checks: { memory: { kind: memory } }");
         RabbitMq::shared().declare_queue("dashboards");
         let agent = Agent::start(&format!(
-            "collectors: {{ file_descriptors: {{ enabled: true }} }}\n\
+            "collectors: {{ clock: {{ enabled: true }}, file_descriptors: {{ enabled: true }} }}\n\
              checks:\n\
              \x20 orders_db: {{ kind: postgres, url: '{}', criticality: critical, {OFTEN} }}\n\
              \x20 open_orders: {{ kind: postgres, url: '{}', query: 'select 120 as open_orders', thresholds: {{ \

@@ -41,7 +41,7 @@ pub(super) fn page_and_push() -> &'static (String, Vec<Taken>) {
         RabbitMq::shared().declare_queue("exposition");
         // Time enough for the first run of each to pass: none may have failed on this page.
         let mut config = format!(
-            "collectors: {{ file_descriptors: {{ enabled: true }} }}\notlp: {{ endpoint: 'http://{}', metrics: {{ interval: 500ms }}, traces: {{ delay: 500ms }} }}\nchecks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
+            "collectors: {{ clock: {{ enabled: true }}, file_descriptors: {{ enabled: true }} }}\notlp: {{ endpoint: 'http://{}', metrics: {{ interval: 500ms }}, traces: {{ delay: 500ms }} }}\nchecks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
             collector.addr,
             ports::free()
         );
