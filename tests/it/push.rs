@@ -3,19 +3,15 @@
 use std::collections::BTreeSet;
 
 use rustix::process::Signal;
-use vitalsign::metrics::prometheus_name;
 
 use crate::harness::{
     agent::{Agent, Launch},
     eventually::eventually,
     otlp::{ARRIVES, Collector, Protocol, Step, Taken, tls},
     ports,
-    scrape::Scrape,
     scratch::Scratch,
     user::User,
 };
-use crate::otlp::is_as_defined;
-
 #[path = "push/outage.rs"]
 mod outage;
 #[path = "push/refusals.rs"]
@@ -105,34 +101,6 @@ fn the_command_line_says_where_settings_come_from_and_what_is_wrong() {
         "{}",
         wrong.stderr
     );
-}
-
-#[test]
-fn grpc_brings_every_metric_as_it_is_defined() {
-    let collector = Collector::start(Protocol::Grpc);
-    let agent = pushing(&url(&collector, Protocol::Grpc), "").start();
-    let expected = names_on(&agent.scrape());
-    assert!(expected.len() > 50, "{expected:?}");
-    eventually("every metric", ARRIVES, || {
-        let pushed = names_in(&collector.taken());
-        let missing: Vec<_> = expected.difference(&pushed).collect();
-        if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?} missing")) }
-    });
-    collector.taken().last().unwrap().metrics().for_each(is_as_defined);
-}
-
-/// The metrics of ours that are on a page, but for what the resource says, by their names in OpenTelemetry.
-pub(crate) fn names_on(page: &Scrape) -> BTreeSet<String> {
-    let families = page.families();
-    let defined = vitalsign::agent::definitions().into_iter().filter(|definition| {
-        definition.name != "target.info" && families.contains_key(&prometheus_name(definition))
-    });
-    defined.map(|definition| definition.name.to_owned()).collect()
-}
-
-/// The metrics in these batches.
-pub(crate) fn names_in(taken: &[Taken]) -> BTreeSet<String> {
-    taken.iter().flat_map(Taken::metrics).map(|metric| metric.name.clone()).collect()
 }
 
 #[test]
