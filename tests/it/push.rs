@@ -103,6 +103,47 @@ fn the_command_line_says_where_settings_come_from_and_what_is_wrong() {
     );
 }
 
+/// Asks for this compression, once in the file and once in the environment, and looks at what arrives.
+fn is_compressed(word: Option<&str>) {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        for in_file in [true, false] {
+            let collector = Collector::start(protocol);
+            let asked = word.unwrap_or("none");
+            let more = if in_file { format!("  compression: {asked}\n") } else { String::new() };
+            let launch = pushing(&url(&collector, protocol), &more);
+            let launch = if in_file { launch } else { launch.env("OTEL_EXPORTER_OTLP_COMPRESSION", asked) };
+            let agent = launch.start();
+            let taken = batches(&collector, 2).remove(1);
+            let header = if protocol == Protocol::Http { "content-encoding" } else { "grpc-encoding" };
+            assert_eq!(taken.header(header), word, "{protocol:?}, in the file: {in_file}");
+            assert_eq!(taken.value("vitalsign.build_info"), Some(1.0));
+            assert_eq!(agent.get("/health/live").status, 200);
+            eventually("a span", ARRIVES, || !collector.spans().is_empty());
+        }
+    }
+}
+
+#[test]
+fn leaves_compressed_by_gzip_or_not_at_all() {
+    is_compressed(Some("gzip"));
+    is_compressed(None);
+}
+
+#[cfg(feature = "zstd")]
+#[test]
+fn leaves_compressed_by_zstd() {
+    is_compressed(Some("zstd"));
+}
+
+#[cfg(not(feature = "zstd"))]
+#[test]
+fn says_what_it_was_built_without() {
+    let built = Launch::new("checks: {}").env("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd");
+    let wrong = built.arg("config").arg("check").run();
+    let said = "OTEL_EXPORTER_OTLP_COMPRESSION: this program was built without `zstd`";
+    assert!(!wrong.status.success() && wrong.stderr.contains(said), "{}", wrong.stderr);
+}
+
 #[test]
 fn speaks_tls_and_shows_its_certificate() {
     for (protocol, alpn) in [(Protocol::Http, "http/1.1"), (Protocol::Grpc, "h2")] {
