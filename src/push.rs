@@ -11,6 +11,7 @@
 mod backoff;
 mod cycle;
 mod metrics;
+mod packing;
 pub mod settings;
 mod spool;
 mod standing;
@@ -112,6 +113,7 @@ impl Push {
             clock,
             interval: settings.interval,
             limit: settings.batch_size,
+            compression: settings.exporter.compression,
             backoff: backoff::Backoff::default(),
             not_before: None,
             disk_failed: false,

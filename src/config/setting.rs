@@ -83,6 +83,8 @@ pub trait Word: Copy + 'static {
     const MEANING: &'static str;
     /// All of them, in the order in which messages list them.
     const ALL: &'static [Self];
+    /// Further words, which this program would know if it were built with the features of the same names.
+    const LEFT_OUT: &'static [&'static str] = &[];
 
     /// The word.
     fn word(self) -> &'static str;
@@ -98,8 +100,14 @@ impl<W: Word> Setting for W {
             return None;
         };
         let found = W::ALL.iter().copied().find(|word| word.word() == text);
-        if found.is_none() {
-            reading.unknown_word(node, words());
+        match (found, W::LEFT_OUT.iter().find(|word| **word == text)) {
+            (Some(_), _) => {}
+            (None, Some(feature)) => reading.wrong_with_help(
+                node,
+                format!("this program was built without `{feature}`"),
+                Some(format!("write {}, or build it with `--features {feature}`", listed(words()))),
+            ),
+            (None, None) => reading.unknown_word(node, words()),
         }
         found
     }

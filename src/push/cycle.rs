@@ -17,11 +17,12 @@ use tracing::{info, warn};
 
 use super::backoff::Backoff;
 use super::metrics::Metrics;
+use super::packing::{pack, unpack};
+use super::settings::Compression;
 use super::spool::{Lost, Name, Spool, what_to_do};
 use super::standing::Standing;
 use super::transport::{Answer, Failure, Sending, Transport};
 use crate::metrics::otlp::{Batch, split};
-use crate::metrics::{gunzip, gzip};
 use crate::model::Reason;
 use crate::supervisor;
 
@@ -52,6 +53,8 @@ pub(super) struct Cycle {
     pub(super) interval: Duration,
     /// How large a batch may get.
     pub(super) limit: usize,
+    /// How they wait.
+    pub(super) compression: Compression,
     pub(super) backoff: Backoff,
     /// Nothing is sent before.
     pub(super) not_before: Option<Instant>,
@@ -107,12 +110,13 @@ impl Cycle {
 
     /// Makes the batches of now and queues them.
     async fn collect(&mut self) {
-        let (shared, now, limit) = (Arc::clone(&self.shared), (self.clock)(), self.limit);
+        let (shared, now) = (Arc::clone(&self.shared), (self.clock)());
+        let (limit, compression) = (self.limit, self.compression);
         let made = supervisor::blocking(move || {
             let mut written: io::Result<()> = Ok(());
             let mut source = shared.source.lock();
             (source)(now, limit, &mut |batch: &mut Batch| {
-                let packed = gzip(&batch.bytes, Vec::new());
+                let packed = pack(&batch.bytes, compression);
                 let points = u64::try_from(batch.points).unwrap_or(u64::MAX);
                 let appended = shared.spool.lock().append(now, points, packed);
                 written = std::mem::replace(&mut written, Ok(())).and(appended);
@@ -190,13 +194,14 @@ impl Cycle {
 
     /// Puts two halves in the place of a batch, and makes smaller ones from now on.
     async fn split(&mut self, name: Name, packed: Bytes, now: SystemTime) {
+        let compression = self.compression;
         let halves = supervisor::blocking(move || {
-            let bytes = gunzip(&packed);
+            let bytes = unpack(&packed)?;
             let (first, second) = split(&bytes)?;
-            let pack = |half: &Batch| {
-                (u64::try_from(half.points).unwrap_or(u64::MAX), gzip(&half.bytes, Vec::new()))
+            let packed = |half: &Batch| {
+                (u64::try_from(half.points).unwrap_or(u64::MAX), pack(&half.bytes, compression))
             };
-            Some((bytes.len() / 2, [pack(&first), pack(&second)]))
+            Some((bytes.len() / 2, [packed(&first), packed(&second)]))
         });
         let put = match halves.await.ok().flatten() {
             Some((half, halves)) => {

@@ -23,7 +23,7 @@ pub(super) type Sending = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// Sends batches.
 pub(super) trait Transport: Send + Sync {
-    /// Sends one request, a protobuf message of OTLP that is compressed by gzip. Ends within the time limit.
+    /// Sends one request, a protobuf message of OTLP that is compressed in any way. Ends within the time limit.
     fn send(&self, packed: Bytes) -> Sending;
 }
 
@@ -51,6 +51,14 @@ pub(super) struct Failure {
 impl Failure {
     fn of(reason: Reason) -> Self {
         Self { reason, said: reason.sentence().to_owned() }
+    }
+
+    /// Another program compressed it, in a way that this one does not know.
+    fn unreadable() -> Self {
+        Self {
+            reason: Reason::Other,
+            said: "compressed in a way that this program was built without".to_owned(),
+        }
     }
 
     /// The collector takes nothing of that size.

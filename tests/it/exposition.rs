@@ -21,17 +21,14 @@ use crate::harness::{
     user::User,
 };
 
-use crate::{
-    otlp::is_as_defined,
-    push::{names_in, names_on},
-};
+use crate::otlp::{attributes, is_as_defined};
 
 #[path = "exposition/oracle.rs"]
 mod oracle;
 #[path = "exposition/page.rs"]
 mod page;
 
-use page::{page, page_and_push, promtool};
+use page::{Shown, page, promtool, shown};
 
 const SOON: Duration = Duration::from_secs(60);
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.txt");
@@ -178,11 +175,27 @@ fn the_page_has_every_definition_and_nothing_else() {
 }
 
 #[test]
-fn every_metric_of_the_page_is_pushed_as_it_is_defined() {
-    let (page, pushed) = page_and_push();
-    let (on_page, in_batches) = (names_on(&Scrape::parse(page)), names_in(pushed));
-    assert_eq!(on_page.difference(&in_batches).collect::<Vec<_>>(), [""; 0], "not pushed");
-    pushed.iter().flat_map(Taken::metrics).for_each(is_as_defined);
+fn every_metric_of_the_page_is_pushed_as_it_is_defined_over_each_protocol() {
+    for Shown { protocol, page, pushed } in shown() {
+        let families = Scrape::parse(page);
+        let metrics = || pushed.iter().flat_map(Taken::metrics);
+        let sent: BTreeSet<&str> = metrics().map(|metric| metric.name.as_str()).collect();
+        metrics().for_each(is_as_defined);
+        for definition in vitalsign::agent::definitions() {
+            let name = definition.name;
+            // What the resource says is no metric there.
+            if name == "target.info" || !families.families().contains_key(&prometheus_name(definition)) {
+                continue;
+            }
+            assert!(sent.contains(name), "{name} is not pushed over {protocol:?}");
+            let points = metrics().filter(|metric| metric.name == name).flat_map(attributes);
+            let mut seen: BTreeSet<&str> = points.flatten().map(|attribute| attribute.key.as_str()).collect();
+            let empty = MAY_BE_EMPTY.iter().filter(|(listed, ..)| *listed == name);
+            seen.extend(empty.map(|(_, attribute, _)| *attribute));
+            let wanted = definition.attributes.iter().copied().collect();
+            assert_eq!(seen, wanted, "the attributes of {name} over {protocol:?}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::SystemTime};
 
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
-    common::v1::any_value,
+    common::v1::{KeyValue, any_value},
     metrics::v1::{Metric, metric::Data},
 };
 use prost::Message;
@@ -69,14 +69,18 @@ fn received(store: &Store) -> BTreeMap<String, Received> {
     all
 }
 
-fn read(metric: Metric) -> Received {
-    let data = metric.data.expect("data");
-    let attributes = match &data {
-        Data::Gauge(gauge) => gauge.data_points.iter().map(|point| &point.attributes).collect::<Vec<_>>(),
-        Data::Sum(sum) => sum.data_points.iter().map(|point| &point.attributes).collect(),
-        Data::Histogram(histogram) => histogram.data_points.iter().map(|point| &point.attributes).collect(),
+/// The attributes of every point.
+pub(crate) fn attributes(metric: &Metric) -> Vec<&[KeyValue]> {
+    match metric.data.as_ref().expect("data") {
+        Data::Gauge(gauge) => gauge.data_points.iter().map(|point| &*point.attributes).collect(),
+        Data::Sum(sum) => sum.data_points.iter().map(|point| &*point.attributes).collect(),
+        Data::Histogram(histogram) => histogram.data_points.iter().map(|point| &*point.attributes).collect(),
         other => panic!("{other:?}"),
-    };
+    }
+}
+
+fn read(metric: Metric) -> Received {
+    let attributes = attributes(&metric);
     // The store has series of its own, with a reason; any of them will do.
     let attributes = attributes.first().expect("a point").iter().map(|attribute| {
         let value = attribute.value.as_ref().and_then(|any| any.value.as_ref());
@@ -87,7 +91,7 @@ fn read(metric: Metric) -> Received {
         attribute.key.clone()
     });
     let attributes = attributes.collect();
-    let instrument = match data {
+    let instrument = match metric.data.expect("data") {
         Data::Gauge(_) => Instrument::Gauge,
         Data::Sum(sum) if sum.is_monotonic => Instrument::Counter,
         Data::Sum(_) => Instrument::UpDownCounter,

@@ -3,19 +3,15 @@
 use std::collections::BTreeSet;
 
 use rustix::process::Signal;
-use vitalsign::metrics::prometheus_name;
 
 use crate::harness::{
     agent::{Agent, Launch},
     eventually::eventually,
     otlp::{ARRIVES, Collector, Protocol, Step, Taken, tls},
     ports,
-    scrape::Scrape,
     scratch::Scratch,
     user::User,
 };
-use crate::otlp::is_as_defined;
-
 #[path = "push/outage.rs"]
 mod outage;
 #[path = "push/refusals.rs"]
@@ -107,32 +103,45 @@ fn the_command_line_says_where_settings_come_from_and_what_is_wrong() {
     );
 }
 
+/// Asks for this compression, once in the file and once in the environment, and looks at what arrives.
+fn is_compressed(word: Option<&str>) {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        for in_file in [true, false] {
+            let collector = Collector::start(protocol);
+            let asked = word.unwrap_or("none");
+            let more = if in_file { format!("  compression: {asked}\n") } else { String::new() };
+            let launch = pushing(&url(&collector, protocol), &more);
+            let launch = if in_file { launch } else { launch.env("OTEL_EXPORTER_OTLP_COMPRESSION", asked) };
+            let agent = launch.start();
+            let taken = batches(&collector, 2).remove(1);
+            let header = if protocol == Protocol::Http { "content-encoding" } else { "grpc-encoding" };
+            assert_eq!(taken.header(header), word, "{protocol:?}, in the file: {in_file}");
+            assert_eq!(taken.value("vitalsign.build_info"), Some(1.0));
+            assert_eq!(agent.get("/health/live").status, 200);
+            eventually("a span", ARRIVES, || !collector.spans().is_empty());
+        }
+    }
+}
+
 #[test]
-fn grpc_brings_every_metric_as_it_is_defined() {
-    let collector = Collector::start(Protocol::Grpc);
-    let agent = pushing(&url(&collector, Protocol::Grpc), "").start();
-    let expected = names_on(&agent.scrape());
-    assert!(expected.len() > 50, "{expected:?}");
-    eventually("every metric", ARRIVES, || {
-        let pushed = names_in(&collector.taken());
-        let missing: Vec<_> = expected.difference(&pushed).collect();
-        if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?} missing")) }
-    });
-    collector.taken().last().unwrap().metrics().for_each(is_as_defined);
+fn leaves_compressed_by_gzip_or_not_at_all() {
+    is_compressed(Some("gzip"));
+    is_compressed(None);
 }
 
-/// The metrics of ours that are on a page, but for what the resource says, by their names in OpenTelemetry.
-pub(crate) fn names_on(page: &Scrape) -> BTreeSet<String> {
-    let families = page.families();
-    let defined = vitalsign::agent::definitions().into_iter().filter(|definition| {
-        definition.name != "target.info" && families.contains_key(&prometheus_name(definition))
-    });
-    defined.map(|definition| definition.name.to_owned()).collect()
+#[cfg(feature = "zstd")]
+#[test]
+fn leaves_compressed_by_zstd() {
+    is_compressed(Some("zstd"));
 }
 
-/// The metrics in these batches.
-pub(crate) fn names_in(taken: &[Taken]) -> BTreeSet<String> {
-    taken.iter().flat_map(Taken::metrics).map(|metric| metric.name.clone()).collect()
+#[cfg(not(feature = "zstd"))]
+#[test]
+fn says_what_it_was_built_without() {
+    let built = Launch::new("checks: {}").env("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd");
+    let wrong = built.arg("config").arg("check").run();
+    let said = "OTEL_EXPORTER_OTLP_COMPRESSION: this program was built without `zstd`";
+    assert!(!wrong.status.success() && wrong.stderr.contains(said), "{}", wrong.stderr);
 }
 
 #[test]

@@ -123,6 +123,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("url", &["config/", "cli/", "checks/", "push/"]),
     ("x509_parser", &["checks/tls/"]),
     ("zmij", &["metrics/"]),
+    ("zstd", &["push/packing.rs"]),
 ];
 
 #[test]

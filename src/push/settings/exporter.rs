@@ -49,6 +49,9 @@ pub enum Protocol {
 pub enum Compression {
     /// By gzip.
     Gzip,
+    /// By zstd, in less time and space than gzip.
+    #[cfg(feature = "zstd")]
+    Zstd,
     /// Not at all.
     None,
 }
@@ -76,13 +79,29 @@ impl Word for Protocol {
 
 impl Word for Compression {
     const MEANING: &'static str = "compression";
-    const ALL: &'static [Self] = &[Self::Gzip, Self::None];
+    const ALL: &'static [Self] = &[
+        Self::Gzip,
+        #[cfg(feature = "zstd")]
+        Self::Zstd,
+        Self::None,
+    ];
+    #[cfg(not(feature = "zstd"))]
+    const LEFT_OUT: &'static [&'static str] = &["zstd"];
 
     fn word(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
+            #[cfg(feature = "zstd")]
+            Self::Zstd => "zstd",
             Self::None => "none",
         }
+    }
+}
+
+impl Compression {
+    /// What a request says of it; nothing where it is not compressed.
+    pub(in crate::push) fn encoding(self) -> Option<&'static str> {
+        (self != Self::None).then(|| self.word())
     }
 }
 

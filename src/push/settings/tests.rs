@@ -44,6 +44,19 @@ fn nothing_leaves_unless_an_endpoint_is_given() {
 }
 
 #[test]
+fn a_compression_that_is_not_built_in_is_refused_with_what_to_do() {
+    let text = "otlp: {endpoint: 'http://c', compression: zstd}";
+    if cfg!(feature = "zstd") {
+        let exporter = read(text, &[]).metrics.unwrap().exporter;
+        assert_eq!(exporter.compression.encoding(), Some("zstd"));
+    } else {
+        let said = wrong(text, &[]);
+        assert!(said.contains("otlp.compression: this program was built without `zstd`"), "{said}");
+        assert!(said.contains("write gzip or none, or build it with `--features zstd`"), "{said}");
+    }
+}
+
+#[test]
 fn the_environment_can_switch_it_off() {
     for (name, value) in [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_METRICS_EXPORTER", "none")] {
         assert!(read("otlp: {endpoint: 'http://c'}", &[(name, value)]).metrics.is_none(), "{name}");

@@ -3,6 +3,8 @@
 //! The call is written by hand, over the client that HTTP has too: the message is there compressed, and a gRPC library
 //! would unpack and pack it again for every attempt. What a status means is read by tonic.
 
+use std::future::ready;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::{BodyExt, Limited};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
@@ -11,8 +13,8 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{Answer, Failure, Sending, Signal, Transport, client, http};
-use crate::metrics;
 use crate::model::Reason;
+use crate::push::packing::for_the_way;
 use crate::push::settings::{Compression, Exporter};
 
 /// The method that takes a signal.
@@ -38,8 +40,8 @@ impl Grpc {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         let encoding = |name| HeaderName::from_static(name);
         headers.insert(encoding("grpc-accept-encoding"), HeaderValue::from_static("identity"));
-        if exporter.compression == Compression::Gzip {
-            headers.insert(encoding("grpc-encoding"), HeaderValue::from_static("gzip"));
+        if let Some(name) = exporter.compression.encoding() {
+            headers.insert(encoding("grpc-encoding"), HeaderValue::from_static(name));
         }
         if let Ok(timeout) =
             HeaderValue::from_str(&format!("{}m", exporter.timeout.as_millis().min(99_999_999)))
@@ -55,12 +57,11 @@ impl Grpc {
 
 impl Transport for Grpc {
     fn send(&self, packed: Bytes) -> Sending {
-        let (message, compressed) = match self.compression {
-            Compression::Gzip => (packed, 1),
-            Compression::None => (metrics::gunzip(&packed).into(), 0),
+        let Some(message) = for_the_way(packed, self.compression) else {
+            return Box::pin(ready(Answer::Never(Failure::unreadable())));
         };
         let mut body = BytesMut::with_capacity(message.len() + 5);
-        body.put_u8(compressed);
+        body.put_u8(u8::from(self.compression != Compression::None));
         body.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
         body.put(message);
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body.freeze());

@@ -1,5 +1,6 @@
 //! OTLP over HTTP: a POST with protobuf in it.
 
+use std::future::ready;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -10,8 +11,8 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RE
 use reqwest::{Client, StatusCode, Url};
 
 use super::{Answer, Failure, Sending, Transport, client, retry_after};
-use crate::metrics;
 use crate::model::Reason;
+use crate::push::packing::for_the_way;
 use crate::push::settings::{Compression, Exporter};
 
 /// How much of an answer is read.
@@ -29,8 +30,8 @@ impl Http {
     pub(super) fn new(client: Client, exporter: &Exporter) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        if exporter.compression == Compression::Gzip {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        if let Some(encoding) = exporter.compression.encoding() {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         headers.extend(exporter.headers.clone());
         Self { client, url: exporter.endpoint.expose().clone(), headers, compression: exporter.compression }
@@ -39,9 +40,8 @@ impl Http {
 
 impl Transport for Http {
     fn send(&self, packed: Bytes) -> Sending {
-        let body = match self.compression {
-            Compression::Gzip => packed,
-            Compression::None => metrics::gunzip(&packed).into(),
+        let Some(body) = for_the_way(packed, self.compression) else {
+            return Box::pin(ready(Answer::Never(Failure::unreadable())));
         };
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
         Box::pin(async move {

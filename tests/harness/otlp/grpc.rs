@@ -57,9 +57,10 @@ impl Sockets {
 }
 
 pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
-    let (gzip, service) = (CompressionEncoding::Gzip, Service { state, sockets: Sockets::default() });
-    let metrics = MetricsServiceServer::new(service.clone()).accept_compressed(gzip);
-    let traces = TraceServiceServer::new(service.clone()).accept_compressed(gzip);
+    let (gzip, zstd) = (CompressionEncoding::Gzip, CompressionEncoding::Zstd);
+    let service = Service { state, sockets: Sockets::default() };
+    let metrics = MetricsServiceServer::new(service.clone()).accept_compressed(gzip).accept_compressed(zstd);
+    let traces = TraceServiceServer::new(service.clone()).accept_compressed(gzip).accept_compressed(zstd);
     let sockets = service.sockets.clone();
     let incoming = TcpIncoming::from(listener).map(move |stream| {
         sockets.add(stream.as_ref().unwrap());

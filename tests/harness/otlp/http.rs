@@ -51,10 +51,15 @@ async fn connection(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
             more(&mut stream, &mut read).await?;
         }
         let mut body: Vec<u8> = read.drain(..length).collect();
-        if header("content-encoding") == Some("gzip") {
-            let mut plain = Vec::new();
-            flate2::read::GzDecoder::new(&*body).read_to_end(&mut plain).unwrap();
-            body = plain;
+        match header("content-encoding") {
+            None => {}
+            Some("gzip") => {
+                let mut plain = Vec::new();
+                flate2::read::GzDecoder::new(&*body).read_to_end(&mut plain).unwrap();
+                body = plain;
+            }
+            Some("zstd") => body = zstd::decode_all(&*body).unwrap(),
+            other => panic!("{other:?}"),
         }
         let take = || match of_spans {
             true => state.take_spans(Message::decode(&*body).unwrap()),

@@ -24,25 +24,30 @@ use crate::harness::{
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// A page of an agent with one check of every kind that passes and one, `broken`, that does not.
-pub(super) fn page() -> &'static str {
-    &page_and_push().0
+/// What an agent showed, and what it pushed after that.
+pub(super) struct Shown {
+    pub(super) protocol: Protocol,
+    pub(super) page: String,
+    pub(super) pushed: Vec<Taken>,
 }
 
-/// That page, and what the same agent pushed after it.
-pub(super) fn page_and_push() -> &'static (String, Vec<Taken>) {
-    static PAGE: OnceLock<(String, Vec<Taken>)> = OnceLock::new();
-    PAGE.get_or_init(|| {
-        let collector = Collector::start(Protocol::Http);
+/// A page of an agent with one check of every kind that passes and one, `broken`, that does not.
+pub(super) fn page() -> &'static str {
+    &shown()[0].page
+}
+
+/// That page and what the same agent pushed, for each protocol.
+pub(super) fn shown() -> &'static [Shown; 2] {
+    static SHOWN: OnceLock<[Shown; 2]> = OnceLock::new();
+    SHOWN.get_or_init(|| {
         let (postgres, redis) = (Postgres::start(), Redis::start());
         let other = Agent::start("checks: { memory: { kind: memory } }");
         let folder = Scratch::new("sqlite", User::oneself());
         let database = folder.write("empty.db", "", User::oneself());
         RabbitMq::shared().declare_queue("exposition");
         // Time enough for the first run of each to pass: none may have failed on this page.
-        let mut config = format!(
-            "collectors: {{ clock: {{ enabled: true }}, file_descriptors: {{ enabled: true }} }}\notlp: {{ endpoint: 'http://{}', metrics: {{ interval: 500ms }}, traces: {{ delay: 500ms }} }}\nchecks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
-            collector.addr,
+        let mut checks = format!(
+            "checks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
             ports::free()
         );
         for kind in KINDS.iter().map(|kind| kind.name()) {
@@ -59,11 +64,36 @@ pub(super) fn page_and_push() -> &'static (String, Vec<Taken>) {
                 "process" => "name: vitalsign".to_owned(),
                 new => panic!("say here how a check of the kind {new} is configured"),
             };
-            config.push_str(&format!(
+            checks.push_str(&format!(
                 "  of_{kind}: {{ kind: {kind}, {settings}, interval: 60s, timeout: 59s }}\n"
             ));
         }
-        let agent = Agent::start(&config);
+        let running = [Protocol::Http, Protocol::Grpc].map(|protocol| Running::start(protocol, &checks));
+        running.map(Running::show)
+    })
+}
+
+/// An agent, and the collector that it pushes to.
+struct Running {
+    protocol: Protocol,
+    collector: Collector,
+    agent: Agent,
+}
+
+impl Running {
+    fn start(protocol: Protocol, checks: &str) -> Self {
+        let collector = Collector::start(protocol);
+        let word = if protocol == Protocol::Http { "http/protobuf" } else { "grpc" };
+        let agent = Agent::start(&format!(
+            "collectors: {{ clock: {{ enabled: true }}, file_descriptors: {{ enabled: true }} }}\notlp: {{ endpoint: 'http://{}', protocol: {word}, \
+             metrics: {{ interval: 500ms }}, traces: {{ delay: 500ms }} }}\n{checks}",
+            collector.addr
+        ));
+        Self { protocol, collector, agent }
+    }
+
+    fn show(self) -> Shown {
+        let Self { protocol, collector, agent } = self;
         eventually("an answer of every check", SOON, || {
             let health = agent.health();
             let checks = health["checks"].as_object().ok_or("no checks")?;
@@ -91,8 +121,8 @@ pub(super) fn page_and_push() -> &'static (String, Vec<Taken>) {
             let taken = collector.taken();
             (taken.len() > before + 1).then(|| taken[before + 1..].to_vec())
         });
-        (page, pushed)
-    })
+        Shown { protocol, page, pushed }
+    }
 }
 
 /// What `promtool check metrics` says of a page, and its exit code.
