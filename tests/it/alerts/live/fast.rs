@@ -1,5 +1,5 @@
-//! The mounted files as they are, but for addresses and for how long everything takes. Expressions stay: their windows are
-//! the reason for what a test cannot provoke.
+//! The mounted files as they are, but for addresses and for how long everything takes. Expressions stay: their windows
+//! are the reason for what a test cannot provoke.
 
 use promql_parser::util::parse_duration;
 use serde_json::Value;

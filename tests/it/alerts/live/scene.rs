@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use rustix::process::Signal;
 
 use super::{
-    fast,
+    SOON, fast,
     heard::Receivers,
     service::{Program, Service},
 };
@@ -24,21 +24,31 @@ use crate::harness::{
     user::User,
 };
 
-use super::SOON;
+/// Limits that everything is over.
+const LOW: [f64; 2] = [1e-7, 2e-7];
+/// As low a limit, with which nothing fails.
+const LOW_WARNING: [f64; 2] = [1e-7, 2.0];
+/// Limits that nothing is over.
+const HIGH: [f64; 2] = [1.5, 2.0];
 
-/// Checks that fail, or that are over a limit.
-const OVER: &str =
-    "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }
-  memory: { kind: memory, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }
-  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 0.0000002 } }, interval: 1s, timeout: 900ms }
-  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 2 } }, interval: 1s, timeout: 900ms }";
-/// The same within their limits, without the one that is given up.
-const WITHIN: &str = "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
-  memory: { kind: memory, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
-  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
-  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }";
+/// A check of the machine with limits from which it warns and fails.
+fn limited(name: &str, kind: &str, [warn, fail]: [f64; 2]) -> String {
+    format!(
+        "  {name}: {{ kind: {kind}, thresholds: {{ usage_ratio: {{ warn: {warn}, fail: {fail} }} }}, interval: 1s, \
+         timeout: 900ms }}\n"
+    )
+}
+
+/// Checks of the machine with these limits, one of them with limits of its own.
+fn machine(limits: [f64; 2], full: [f64; 2]) -> String {
+    limited("cpu", "cpu", limits)
+        + &limited("memory", "memory", limits)
+        + &limited("disk_filling", "disk", limits)
+        + &limited("disk_full", "disk", full)
+}
+
 /// A check that is there, then not, then again.
-pub(super) const GIVEN_UP: &str = "given_up: { kind: memory, interval: 1s, timeout: 900ms }";
+pub(super) const GIVEN_UP: &str = "  given_up: { kind: memory, interval: 1s, timeout: 900ms }";
 /// The queue that is too long.
 pub(super) const QUEUE: &str = "alerts";
 
@@ -62,7 +72,7 @@ pub(super) struct Scene {
     service: Option<Service>,
     service_port: u16,
     limits_port: u16,
-    machine: Scratch,
+    root: Scratch,
     rules: Scratch,
 }
 
@@ -75,18 +85,20 @@ impl Scene {
         let shop = shop(&postgres, &redis, service_port);
         RabbitMq::shared().declare_queue(QUEUE);
         RabbitMq::shared().publish(QUEUE, 3);
-        let limits = limits(limits_port, service_port, &format!("{OVER}\n  {GIVEN_UP}"));
-        let idle = Agent::start(
-            // Of the machine it tells nothing else: this one may be under pressure.
-            "collectors: { pressure: { enabled: false } }\nchecks:\n  cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }\n",
-        );
+        let limits = limits(limits_port, service_port, &(machine(LOW_WARNING, LOW) + GIVEN_UP));
+        // Of the machine it tells nothing else: this one may be under pressure.
+        let idle = Agent::start(&format!(
+            "collectors: {{ pressure: {{ enabled: false }} }}\nchecks:\n{}",
+            limited("cpu", "cpu", LOW_WARNING)
+        ));
         let collector = Collector::start(Protocol::Http);
         collector.otherwise(Step::Refuse(400, None));
-        let machine = Scratch::new("machine", User::oneself());
-        std::fs::create_dir(machine.join("proc")).expect("a directory");
+        let root = Scratch::new("machine", User::oneself());
+        std::fs::create_dir(root.join("proc")).expect("a directory");
         let pusher = Agent::start(&format!(
-            "checks: {{}}\ncollectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', traces: {{ enabled: false }}, metrics: {{ interval: 250ms }} }}\n",
-            machine.path().display(),
+            "checks: {{}}\ncollectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', \
+              traces: {{ enabled: false }}, metrics: {{ interval: 250ms }} }}\n",
+            root.path().display(),
             collector.addr
         ));
         let program = Program::start();
@@ -128,7 +140,7 @@ impl Scene {
             service: None,
             service_port,
             limits_port,
-            machine,
+            root,
             rules,
         }
     }
@@ -175,7 +187,7 @@ impl Scene {
         let before = self.restarts_of_limits();
         self.limits.signal(Signal::KILL);
         self.limits.wait_exit();
-        self.limits = limits(self.limits_port, self.service_port, &format!("{WITHIN}\n  {more}"));
+        self.limits = limits(self.limits_port, self.service_port, &(machine(HIGH, HIGH) + more));
         eventually("the new agent to be seen", SOON, || {
             self.restarts_of_limits() > before || self.of_limits("max", "").is_some_and(|uptime| uptime > 4.0)
         });
@@ -191,7 +203,7 @@ impl Scene {
 
     /// Gives the machine of the pushing agent what the collector `load` reads.
     pub(super) fn mend_machine(&self) {
-        self.machine.write("proc/loadavg", "0.50 0.40 0.30 1/100 4242\n", User::oneself());
+        self.root.write("proc/loadavg", "0.50 0.40 0.30 1/100 4242\n", User::oneself());
     }
 }
 
@@ -239,8 +251,7 @@ fn limits(port: u16, service: u16, checks: &str) -> Agent {
   search: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', {often} }}
   ping: {{ kind: http, url: 'http://127.0.0.1:{service}/ping', {often} }}
   late: {{ kind: http, url: 'http://127.0.0.1:{service}/late', interval: 3s, timeout: 2200ms, breaker: false }}
-  {checks}
-"
+{checks}"
     ))
     .arg(format!("--web.listen-address=127.0.0.1:{port}"))
     .start()
