@@ -1,19 +1,25 @@
 //! Everything that the alerts are about, with the files of the demonstration: servers, agents, Prometheus, Alertmanager,
 //! receivers. Most of it is out of order from the start, so that the windows of the rules hold nothing good.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
 
 use rustix::process::Signal;
+use rustls::ServerConfig;
 
 use super::{
     SOON, fast,
     heard::Receivers,
+    road::Road,
     service::{Program, Service},
 };
 use crate::harness::{
     agent::{Agent, Launch},
     alertmanager::Alertmanager,
     eventually::eventually,
+    machine::Machine,
     otlp::{Collector, Protocol, Step},
     ports,
     postgres::Postgres,
@@ -21,6 +27,7 @@ use crate::harness::{
     rabbitmq::RabbitMq,
     redis::Redis,
     scratch::Scratch,
+    tls::{self, Authority, Front},
     user::User,
 };
 
@@ -47,6 +54,11 @@ fn machine(limits: [f64; 2], full: [f64; 2]) -> String {
         + &limited("disk_full", "disk", full)
 }
 
+/// How late a request arrives that takes the long way.
+const LATE: Duration = Duration::from_secs(6);
+/// Checks that say at once what they see.
+const OFTEN: &str = "interval: 1s, timeout: 900ms, fail_after: 1, recover_after: 1, breaker: false";
+
 /// A check that is there, then not, then again.
 pub(super) const GIVEN_UP: &str = "  given_up: { kind: memory, interval: 1s, timeout: 900ms }";
 /// The queue that is too long.
@@ -63,8 +75,11 @@ pub(super) struct Scene {
     pub(super) limits: Agent,
     /// An agent with nothing but a busy processor to tell of.
     pub(super) idle: Agent,
-    /// An agent that pushes, and reads a machine with nothing in it.
+    /// An agent that pushes, and watches the machine and what is encrypted.
     pub(super) pusher: Agent,
+    pub(super) machine: Machine,
+    /// The long way to the idle agent.
+    pub(super) road: Road,
     pub(super) program: Program,
     pub(super) postgres: Postgres,
     pub(super) redis: Redis,
@@ -72,8 +87,11 @@ pub(super) struct Scene {
     service: Option<Service>,
     service_port: u16,
     limits_port: u16,
-    root: Scratch,
+    authority: Authority,
+    /// What stands before the HTTP service, with certificates that end soon.
+    fronts: [Front; 2],
     rules: Scratch,
+    _trust: Scratch,
 }
 
 impl Scene {
@@ -93,13 +111,26 @@ impl Scene {
         ));
         let collector = Collector::start(Protocol::Http);
         collector.otherwise(Step::Refuse(400, None));
-        let root = Scratch::new("machine", User::oneself());
-        std::fs::create_dir(root.join("proc")).expect("a directory");
+        let (machine, authority) = (Machine::new(), Authority::new());
+        let fronts = [2, 14]
+            .map(|days| Front::start(([127, 0, 0, 1], service_port).into(), certified(&authority, days)));
+        let trust = Scratch::new("trust", User::oneself());
+        let ca = trust.write("ca.pem", authority.pem(), User::oneself());
+        let encrypted = |name: &str, front: &Front| {
+            format!(
+                "  {name}: {{ kind: http, url: 'https://localhost:{}/ping', ca_file: {}, {OFTEN} }}\n",
+                front.addr.port(),
+                ca.display()
+            )
+        };
         let pusher = Agent::start(&format!(
-            "checks: {{}}\ncollectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', \
-              traces: {{ enabled: false }}, metrics: {{ interval: 250ms }} }}\n",
-            root.path().display(),
-            collector.addr
+            "collectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', traces: {{ enabled: false }}, metrics: {{ \
+             interval: 250ms }} }}\nchecks:\n{}{}  new: {{ kind: http, url: 'http://127.0.0.1:{service_port}/new', \
+             {OFTEN} }}\n",
+            machine.path().display(),
+            collector.addr,
+            encrypted("certificate", &fronts[0]),
+            encrypted("next_certificate", &fronts[1]),
         ));
         let program = Program::start();
         for (agent, state, checks) in [
@@ -111,20 +142,19 @@ impl Scene {
         }
         let (receivers, rules) = (Receivers::start(), fast::rules_folder());
         let alertmanager = Alertmanager::start(&fast::alertmanager(&receivers.address()));
+        let road = Road::to(idle.addr());
+        road.be_late(LATE);
         let targets = [
             format!("127.0.0.1:{limits_port}"),
             idle.addr().to_string(),
             pusher.addr().to_string(),
             program.addr().to_string(),
         ];
-        let config = fast::prometheus(
-            &rules,
-            &alertmanager.addr().to_string(),
-            &targets.each_ref().map(String::as_str),
-        );
+        let manager = alertmanager.addr().to_string();
+        let config = fast::prometheus(&rules, &manager, &targets, &format!("'{}'", road.addr()));
         // What it sends before it has found Alertmanager is lost, and sent again after this time.
         let again = ["--rules.alert.resend-delay=10s"];
-        let prometheus = Prometheus::start_program("/usr/bin/prometheus".as_ref(), &config, "", &again);
+        let prometheus = Prometheus::start_installed(&config, "", &again);
         Self {
             receivers,
             alertmanager,
@@ -133,6 +163,8 @@ impl Scene {
             limits,
             idle,
             pusher,
+            machine,
+            road,
             program,
             postgres,
             redis,
@@ -140,21 +172,23 @@ impl Scene {
             service: None,
             service_port,
             limits_port,
-            root,
+            authority,
+            fronts,
             rules,
+            _trust: trust,
         }
     }
 
-    /// Lets Prometheus scrape these too, beside the agent with limits, the one that pushes and the program.
+    /// Lets Prometheus scrape these too, beside the agent with limits, the one that pushes, the program and the service;
+    /// nothing that is far away.
     pub(super) fn scrape(&self, more: &[SocketAddr]) {
         let mut targets =
             vec![self.limits_instance(), self.pusher.addr().to_string(), self.program.addr().to_string()];
         targets.extend(
             more.iter().copied().chain(self.service.as_ref().map(Service::addr)).map(|addr| addr.to_string()),
         );
-        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
         let alertmanager = self.alertmanager.addr().to_string();
-        self.prometheus.reconfigure(&fast::prometheus(&self.rules, &alertmanager, &targets));
+        self.prometheus.reconfigure(&fast::prometheus(&self.rules, &alertmanager, &targets, ""));
     }
 
     pub(super) fn limits_instance(&self) -> String {
@@ -201,10 +235,18 @@ impl Scene {
         found.first()?["value"][1].as_str()?.parse().ok()
     }
 
-    /// Gives the machine of the pushing agent what the collector `load` reads.
-    pub(super) fn mend_machine(&self) {
-        self.root.write("proc/loadavg", "0.50 0.40 0.30 1/100 4242\n", User::oneself());
+    /// Puts certificates for the next quarter before the service.
+    pub(super) fn renew_certificates(&self) {
+        for front in &self.fronts {
+            front.change(certified(&self.authority, 90));
+        }
     }
+}
+
+/// Settings with a certificate for so many days.
+fn certified(authority: &Authority, days: u64) -> ServerConfig {
+    let until = SystemTime::now() + Duration::from_hours(24 * days);
+    tls::showing(tls::server().with_no_client_auth(), &authority.certify("localhost", until))
 }
 
 /// Whether these checks of `agent` are in that state.
@@ -242,14 +284,14 @@ fn shop(postgres: &Postgres, redis: &Redis, service: u16) -> Agent {
 }
 
 fn limits(port: u16, service: u16, checks: &str) -> Agent {
-    let often = "interval: 1s, timeout: 900ms, fail_after: 1, recover_after: 1, breaker: false";
     let amqp = RabbitMq::shared().url();
     Launch::new(&format!(
         "checks:
-  jobs: {{ kind: amqp, url: '{amqp}', queue: {QUEUE}, thresholds: {{ messages: {{ warn: 1, fail: 1000 }} }}, {often} }}
-  payments: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', criticality: critical, {often} }}
-  search: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', {often} }}
-  ping: {{ kind: http, url: 'http://127.0.0.1:{service}/ping', {often} }}
+  jobs: {{ kind: amqp, url: '{amqp}', queue: {QUEUE}, thresholds: {{ messages: {{ warn: 1, fail: 1000 }} }}, {OFTEN} }}
+  payments: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', criticality: critical, {OFTEN} }}
+  search: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', {OFTEN} }}
+  ping: {{ kind: http, url: 'http://127.0.0.1:{service}/ping', {OFTEN} }}
+  shaky: {{ kind: http, url: 'http://127.0.0.1:{service}/ping', interval: 1s, timeout: 900ms }}
   late: {{ kind: http, url: 'http://127.0.0.1:{service}/late', interval: 3s, timeout: 2200ms, breaker: false }}
 {checks}"
     ))
