@@ -5,10 +5,12 @@
 pub(crate) mod agent;
 pub(crate) mod alertmanager;
 pub(crate) mod amqp;
+pub(crate) mod daemon;
 pub(crate) mod eventually;
 pub(crate) mod guard;
 pub(crate) mod http;
 pub(crate) mod inside;
+pub(crate) mod machine;
 pub(crate) mod node_exporter;
 pub(crate) mod openmetrics;
 #[cfg(feature = "otlp")]
@@ -23,4 +25,5 @@ pub(crate) mod recorder;
 pub(crate) mod redis;
 pub(crate) mod scrape;
 pub(crate) mod scratch;
+pub(crate) mod tls;
 pub(crate) mod user;

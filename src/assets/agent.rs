@@ -21,7 +21,7 @@ pub(super) fn dashboard() -> Dashboard {
             Row::open("Schedule and page", page()),
             #[cfg(feature = "otlp")]
             Row::open("Push over OTLP", push()),
-            Row::open("Process", process()),
+            Row::closed("Process", process()),
         ],
     }
 }
@@ -203,7 +203,7 @@ fn push() -> Vec<Panel> {
             "{{signal}} · {{error_type}}",
         )
         .unit("percentunit")
-        .min(0)
+        .range(0, 1)
         .when_empty("No failures"),
         Panel::series(
             "Waiting",

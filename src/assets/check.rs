@@ -277,11 +277,12 @@ fn objective() -> Vec<Panel> {
         Panel::series(
             "Error budget left, 30 days",
             "The share of the downtime that the objective allows in 30 days and that is not used up. Below 0 the objective \
-             is missed.",
+             is missed; less than -100 % is not drawn.",
             8,
         )
         .query(budget_left("30d"), "{{healthcheck_name}} · {{instance}}")
         .unit("percentunit")
+        .range(-1, 1)
         .every("30m"),
         Panel::stat(
             "Objective",

@@ -116,7 +116,7 @@ fn processors() -> Vec<Panel> {
             "{{cpu_mode}}",
         )
         .unit("percentunit")
-        .min(0),
+        .range(0, 1),
         Panel::series(
             "Load for each processor",
             "Threads that run or want to, over 1, 5 and 15 minutes, divided by the number of processors. Above 1 threads \
@@ -272,7 +272,7 @@ fn disks() -> Vec<Panel> {
             "max by (instance, system_device) (rate(<system.disk.io_time>[$__rate_interval]))",
             "{{system_device}} · {{instance}}",
         )
-        .min(0),
+        .range(0, 1),
         Panel::series(
             "Operations",
             "Reads (up) and writes (down) that each disk completed.",
@@ -342,6 +342,7 @@ fn network() -> Vec<Panel> {
             "{{psi_resource}} {{psi_stall_type}} · {{instance}}",
         )
         .min(0)
+        .axis_to(0.1)
         .when_empty("This kernel does not tell"),
     ]
 }

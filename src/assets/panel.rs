@@ -176,6 +176,11 @@ impl Panel {
         self.default("min", min).default("max", max)
     }
 
+    /// How far the axis goes at least, so that next to nothing does not look like much.
+    pub(super) fn axis_to(self, value: f64) -> Self {
+        self.custom(json!({"axisSoftMax": value}))
+    }
+
     /// The smallest value that makes sense.
     pub(super) fn min(self, min: impl Into<Value>) -> Self {
         self.default("min", min)

@@ -60,6 +60,7 @@ fn requests() -> Vec<Panel> {
         .query(errors("http_route", OWN), "{{http_route}}")
         .unit("percentunit")
         .min(0)
+        .axis_to(0.05)
         .when_empty(none),
         Panel::series("In flight", "Requests that are being answered. Steady growth means that answers are slower than requests.", 8)
             .query("sum by (job, instance) (<http.server.active_requests>)", "{{instance}}")

@@ -9,7 +9,9 @@ mod export;
 mod generated;
 #[path = "assets/lint.rs"]
 mod lint;
+#[cfg(feature = "otlp")]
 #[path = "assets/live.rs"]
 mod live;
+#[cfg(feature = "otlp")]
 #[path = "assets/rig.rs"]
 mod rig;

@@ -30,6 +30,7 @@ pub(super) fn container() -> Vec<Panel> {
         .query("sum by (instance) (rate(<cgroup.cpu.throttled.time>[$__rate_interval]))", "time · {{instance}}")
         .unit("percentunit")
         .min(0)
+        .axis_to(0.25)
         .when_empty(none),
         Panel::series(
             "Stall time",
@@ -41,6 +42,7 @@ pub(super) fn container() -> Vec<Panel> {
             "{{psi_resource}} {{psi_stall_type}} · {{instance}}",
         )
         .min(0)
+        .axis_to(0.1)
         .when_empty(none),
         Panel::series(
             "Memory",

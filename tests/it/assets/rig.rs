@@ -1,24 +1,48 @@
-//! What the dashboards are shown with: a real agent that checks a real PostgreSQL, Redis, RabbitMQ and HTTP server, a
-//! program that embeds the library, and a Prometheus that scrapes both.
+//! What the dashboards are shown with: a real agent that checks a real PostgreSQL, Redis, RabbitMQ and HTTP server, one in
+//! a container, which pushes and asks over TLS, a program that embeds the library, and a Prometheus that scrapes them.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
 
 use sqlx::{Postgres as Driver, postgres::PgPoolOptions};
 use tokio::runtime::Runtime;
-use vitalsign::{InFlight, Plan, PoolMetrics, RuntimeMetrics, TaskGroup, check, metrics::Store};
+use vitalsign::{
+    BlockingCheck, FunctionCheck, InFlight, Outcome, Plan, PoolMetrics, Run, RuntimeMetrics, TaskGroup,
+    check, metrics::Store,
+};
 
 use crate::harness::{
-    agent::Agent, http, ports, postgres::Postgres, prometheus::Prometheus, rabbitmq::RabbitMq, redis::Redis,
+    agent::Agent,
+    http,
+    inside::{Door, Gate},
+    machine::Machine,
+    otlp::{Collector, Protocol, Step},
+    ports,
+    postgres::Postgres,
+    prometheus::Prometheus,
+    rabbitmq::RabbitMq,
+    redis::Redis,
+    scratch::Scratch,
+    tls::{self, Authority, Front},
+    user::User,
 };
 
 /// All of it; dropped, it ends.
 pub(super) struct Rig {
     pub(super) prometheus: Prometheus,
-    pub(super) program: Program,
-    pub(super) redis: Redis,
-    _agent: Agent,
+    program: Program,
+    redis: Redis,
+    machine: Machine,
+    collector: Collector,
+    /// How often there was something to do.
+    worked: AtomicU64,
+    _agents: [Agent; 3],
     _postgres: Postgres,
-    _asked: Agent,
+    _front: Front,
+    _trust: Scratch,
 }
 
 impl Rig {
@@ -48,16 +72,56 @@ impl Rig {
             asked.addr().port(),
             ports::free(),
         ));
+        let (machine, collector, authority) =
+            (Machine::new(), Collector::start(Protocol::Http), Authority::new());
+        let next_year = SystemTime::now() + Duration::from_hours(24 * 365);
+        let certified = authority.certify("localhost", next_year);
+        let front = Front::start(asked.addr(), tls::showing(tls::server().with_no_client_auth(), &certified));
+        let trust = Scratch::new("trust", User::oneself());
+        let contained = Agent::start(&format!(
+            "collectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', metrics: {{ interval: 250ms }} }}\nchecks: \
+             {{ shop: {{ kind: http, url: 'https://localhost:{}/health/live', ca_file: {}, {OFTEN} }} }}\n",
+            machine.path().display(),
+            collector.addr,
+            front.addr.port(),
+            trust.write("ca.pem", authority.pem(), User::oneself()).display(),
+        ));
         let program = Program::start(&postgres);
-        let jobs = [("agent", agent.addr()), ("orders", program.addr)];
+        let jobs = [("agent", agent.addr()), ("container", contained.addr()), ("orders", program.addr)];
         Self {
             prometheus: Prometheus::start(&jobs, RULES),
-            _agent: agent,
+            _agents: [agent, asked, contained],
             program,
+            machine,
+            collector,
+            worked: AtomicU64::new(0),
             _postgres: postgres,
             redis,
-            _asked: asked,
+            _front: front,
+            _trust: trust,
         }
+    }
+
+    /// Does a little of everything.
+    pub(super) fn work(&self) {
+        self.program.work();
+        self.machine.count(self.worked.fetch_add(1, Ordering::Relaxed));
+        RabbitMq::shared().publish("dashboards", 1);
+    }
+
+    /// Takes Redis away, lets a check and a reading hang, and has what is pushed refused.
+    pub(super) fn fail(&self) {
+        self.redis.kill();
+        self.collector.otherwise(Step::Refuse(400, None));
+        self.collector.script_spans(vec![Step::Refuse(400, None); 100]);
+        self.machine.hide_load();
+        self.program.audit.close();
+    }
+
+    /// Does the same as ever, and makes more series than are allowed.
+    pub(super) fn work_badly(&self) {
+        self.work();
+        self.program.make_too_many_series();
     }
 }
 
@@ -68,11 +132,26 @@ const RULES: &str = "groups: [{ name: now, rules: [{ alert: VitalsignCheckFailin
 /// How often the checks run: often, so that there is something to see soon.
 const OFTEN: &str = "interval: 1s, timeout: 900ms";
 
+/// How many series the program may have.
+const SERIES: usize = 2_000;
+
+/// A check that hangs while its gate is closed.
+struct Audit(Door);
+
+impl BlockingCheck for Audit {
+    fn run(&self, _run: &Run) -> Outcome {
+        self.0.pass();
+        Outcome::pass()
+    }
+}
+
 /// A program that embeds the library and hands over what it has.
-pub(super) struct Program {
+struct Program {
     addr: SocketAddr,
     mailer: TaskGroup,
     _working: Vec<InFlight>,
+    store: Store,
+    audit: Gate,
     orders: PoolMetrics<Driver>,
     runtime: Runtime,
     _agent: vitalsign::Agent,
@@ -82,9 +161,12 @@ pub(super) struct Program {
 impl Program {
     fn start(postgres: &Postgres) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let store = Store::new();
+        let (store, audit) = (Store::with_limit(SERIES), Gate::default());
         let mut plan = Plan { listen: vec![([127, 0, 0, 1], 0).into()], ..Plan::default() };
         plan.add(check("ledger", async || true).critical()).expect("a check");
+        let often = Duration::from_millis(500);
+        let blocking = FunctionCheck::blocking("audit", Audit(audit.door())).every(often).timeout(often / 2);
+        plan.add(blocking).expect("a check");
         let agent = vitalsign::Agent::start(plan, &store).expect("an agent");
         let registry = prometheus::Registry::new();
         let placed =
@@ -105,11 +187,19 @@ impl Program {
             _watched: RuntimeMetrics::register(&store, RuntimeMetrics::MAIN, runtime.handle()),
             _agent: agent,
             runtime,
+            store,
+            audit,
         }
     }
 
-    /// Does a little of everything: a mail, a question to the database, a request that finds nothing.
-    pub(super) fn work(&self) {
+    fn make_too_many_series(&self) {
+        // Each of them has more than four.
+        let groups = (0..SERIES / 4).map(|number| TaskGroup::new(&self.store, &format!("group_{number}")));
+        drop(groups.collect::<Vec<_>>());
+    }
+
+    /// A mail, a question to the database, a request that finds nothing.
+    fn work(&self) {
         self.runtime.block_on(async {
             self.mailer.run(tokio::task::yield_now()).await;
             drop(self.orders.acquire().await);

@@ -1,5 +1,5 @@
-//! The mounted files as they are, but for addresses and for how long everything takes. Expressions stay: their windows are
-//! the reason for what a test cannot provoke.
+//! The mounted files as they are, but for addresses and for how long everything takes. Expressions stay: their windows
+//! are the reason for what a test cannot provoke.
 
 use promql_parser::util::parse_duration;
 use serde_json::Value;
@@ -81,8 +81,12 @@ pub(super) fn alertmanager(webhook: &str) -> String {
     )
 }
 
-/// Prometheus of the demonstration with these targets.
-pub(super) fn prometheus(rules: &Scratch, alertmanager: &str, targets: &[&str]) -> String {
+/// Prometheus of the demonstration with these targets, and one more that is far away.
+pub(super) fn prometheus(rules: &Scratch, alertmanager: &str, targets: &[String], far: &str) -> String {
+    let far = format!(
+        "scrape_configs:\n  - {{ job_name: far, scrape_interval: 10s, scrape_timeout: 10s, static_configs: [{{ targets: \
+         [{far}] }}] }}"
+    );
     replaced(
         "prometheus.yml",
         &mounted("deploy/prometheus/prometheus.yml"),
@@ -91,6 +95,7 @@ pub(super) fn prometheus(rules: &Scratch, alertmanager: &str, targets: &[&str]) 
             ("/etc/prometheus/alerts", &rules.path().display().to_string()),
             ("alertmanager:9093", alertmanager),
             ("agent:10464", &targets.join("\", \"")),
+            ("scrape_configs:", &far),
         ],
     )
 }

@@ -1,4 +1,5 @@
-//! What reached the receivers, held against the rules: the labels that a rule gives, the annotations that it makes of them.
+//! What reached the receivers, held against the rules: the labels that a rule gives, the annotations that it makes of
+//! them.
 
 use std::collections::BTreeSet;
 

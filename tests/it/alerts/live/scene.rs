@@ -1,19 +1,25 @@
 //! Everything that the alerts are about, with the files of the demonstration: servers, agents, Prometheus, Alertmanager,
 //! receivers. Most of it is out of order from the start, so that the windows of the rules hold nothing good.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
 
 use rustix::process::Signal;
+use rustls::ServerConfig;
 
 use super::{
-    fast,
+    SOON, fast,
     heard::Receivers,
+    road::Road,
     service::{Program, Service},
 };
 use crate::harness::{
     agent::{Agent, Launch},
     alertmanager::Alertmanager,
     eventually::eventually,
+    machine::Machine,
     otlp::{Collector, Protocol, Step},
     ports,
     postgres::Postgres,
@@ -21,24 +27,40 @@ use crate::harness::{
     rabbitmq::RabbitMq,
     redis::Redis,
     scratch::Scratch,
+    tls::{self, Authority, Front},
     user::User,
 };
 
-use super::SOON;
+/// Limits that everything is over.
+const LOW: [f64; 2] = [1e-7, 2e-7];
+/// As low a limit, with which nothing fails.
+const LOW_WARNING: [f64; 2] = [1e-7, 2.0];
+/// Limits that nothing is over.
+const HIGH: [f64; 2] = [1.5, 2.0];
 
-/// Checks that fail, or that are over a limit.
-const OVER: &str =
-    "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }
-  memory: { kind: memory, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }
-  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 0.0000002 } }, interval: 1s, timeout: 900ms }
-  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 0.0000001, fail: 2 } }, interval: 1s, timeout: 900ms }";
-/// The same within their limits, without the one that is given up.
-const WITHIN: &str = "cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
-  memory: { kind: memory, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
-  disk_full: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }
-  disk_filling: { kind: disk, thresholds: { usage_ratio: { warn: 1.5, fail: 2 } }, interval: 1s, timeout: 900ms }";
+/// A check of the machine with limits from which it warns and fails.
+fn limited(name: &str, kind: &str, [warn, fail]: [f64; 2]) -> String {
+    format!(
+        "  {name}: {{ kind: {kind}, thresholds: {{ usage_ratio: {{ warn: {warn}, fail: {fail} }} }}, interval: 1s, \
+         timeout: 900ms }}\n"
+    )
+}
+
+/// Checks of the machine with these limits, one of them with limits of its own.
+fn machine(limits: [f64; 2], full: [f64; 2]) -> String {
+    limited("cpu", "cpu", limits)
+        + &limited("memory", "memory", limits)
+        + &limited("disk_filling", "disk", limits)
+        + &limited("disk_full", "disk", full)
+}
+
+/// How late a request arrives that takes the long way.
+const LATE: Duration = Duration::from_secs(6);
+/// Checks that say at once what they see.
+const OFTEN: &str = "interval: 1s, timeout: 900ms, fail_after: 1, recover_after: 1, breaker: false";
+
 /// A check that is there, then not, then again.
-pub(super) const GIVEN_UP: &str = "given_up: { kind: memory, interval: 1s, timeout: 900ms }";
+pub(super) const GIVEN_UP: &str = "  given_up: { kind: memory, interval: 1s, timeout: 900ms }";
 /// The queue that is too long.
 pub(super) const QUEUE: &str = "alerts";
 
@@ -53,8 +75,11 @@ pub(super) struct Scene {
     pub(super) limits: Agent,
     /// An agent with nothing but a busy processor to tell of.
     pub(super) idle: Agent,
-    /// An agent that pushes, and reads a machine with nothing in it.
+    /// An agent that pushes, and watches the machine and what is encrypted.
     pub(super) pusher: Agent,
+    pub(super) machine: Machine,
+    /// The long way to the idle agent.
+    pub(super) road: Road,
     pub(super) program: Program,
     pub(super) postgres: Postgres,
     pub(super) redis: Redis,
@@ -62,8 +87,11 @@ pub(super) struct Scene {
     service: Option<Service>,
     service_port: u16,
     limits_port: u16,
-    machine: Scratch,
+    authority: Authority,
+    /// What stands before the HTTP service, with certificates that end soon.
+    fronts: [Front; 2],
     rules: Scratch,
+    _trust: Scratch,
 }
 
 impl Scene {
@@ -75,19 +103,34 @@ impl Scene {
         let shop = shop(&postgres, &redis, service_port);
         RabbitMq::shared().declare_queue(QUEUE);
         RabbitMq::shared().publish(QUEUE, 3);
-        let limits = limits(limits_port, service_port, &format!("{OVER}\n  {GIVEN_UP}"));
-        let idle = Agent::start(
-            // Of the machine it tells nothing else: this one may be under pressure.
-            "collectors: { pressure: { enabled: false } }\nchecks:\n  cpu: { kind: cpu, thresholds: { usage_ratio: { warn: 0.000001, fail: 2 } }, interval: 1s, timeout: 900ms }\n",
-        );
+        let limits = limits(limits_port, service_port, &(machine(LOW_WARNING, LOW) + GIVEN_UP));
+        // Of the machine it tells nothing else: this one may be under pressure.
+        let idle = Agent::start(&format!(
+            "collectors: {{ pressure: {{ enabled: false }} }}\nchecks:\n{}",
+            limited("cpu", "cpu", LOW_WARNING)
+        ));
         let collector = Collector::start(Protocol::Http);
         collector.otherwise(Step::Refuse(400, None));
-        let machine = Scratch::new("machine", User::oneself());
-        std::fs::create_dir(machine.join("proc")).expect("a directory");
+        let (machine, authority) = (Machine::new(), Authority::new());
+        let fronts = [2, 14]
+            .map(|days| Front::start(([127, 0, 0, 1], service_port).into(), certified(&authority, days)));
+        let trust = Scratch::new("trust", User::oneself());
+        let ca = trust.write("ca.pem", authority.pem(), User::oneself());
+        let encrypted = |name: &str, front: &Front| {
+            format!(
+                "  {name}: {{ kind: http, url: 'https://localhost:{}/ping', ca_file: {}, {OFTEN} }}\n",
+                front.addr.port(),
+                ca.display()
+            )
+        };
         let pusher = Agent::start(&format!(
-            "checks: {{}}\ncollectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', traces: {{ enabled: false }}, metrics: {{ interval: 250ms }} }}\n",
+            "collectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', traces: {{ enabled: false }}, metrics: {{ \
+             interval: 250ms }} }}\nchecks:\n{}{}  new: {{ kind: http, url: 'http://127.0.0.1:{service_port}/new', \
+             {OFTEN} }}\n",
             machine.path().display(),
-            collector.addr
+            collector.addr,
+            encrypted("certificate", &fronts[0]),
+            encrypted("next_certificate", &fronts[1]),
         ));
         let program = Program::start();
         for (agent, state, checks) in [
@@ -99,20 +142,19 @@ impl Scene {
         }
         let (receivers, rules) = (Receivers::start(), fast::rules_folder());
         let alertmanager = Alertmanager::start(&fast::alertmanager(&receivers.address()));
+        let road = Road::to(idle.addr());
+        road.be_late(LATE);
         let targets = [
             format!("127.0.0.1:{limits_port}"),
             idle.addr().to_string(),
             pusher.addr().to_string(),
             program.addr().to_string(),
         ];
-        let config = fast::prometheus(
-            &rules,
-            &alertmanager.addr().to_string(),
-            &targets.each_ref().map(String::as_str),
-        );
+        let manager = alertmanager.addr().to_string();
+        let config = fast::prometheus(&rules, &manager, &targets, &format!("'{}'", road.addr()));
         // What it sends before it has found Alertmanager is lost, and sent again after this time.
         let again = ["--rules.alert.resend-delay=10s"];
-        let prometheus = Prometheus::start_program("/usr/bin/prometheus".as_ref(), &config, "", &again);
+        let prometheus = Prometheus::start_installed(&config, "", &again);
         Self {
             receivers,
             alertmanager,
@@ -121,6 +163,8 @@ impl Scene {
             limits,
             idle,
             pusher,
+            machine,
+            road,
             program,
             postgres,
             redis,
@@ -128,21 +172,23 @@ impl Scene {
             service: None,
             service_port,
             limits_port,
-            machine,
+            authority,
+            fronts,
             rules,
+            _trust: trust,
         }
     }
 
-    /// Lets Prometheus scrape these too, beside the agent with limits, the one that pushes and the program.
+    /// Lets Prometheus scrape these too, beside the agent with limits, the one that pushes, the program and the service;
+    /// nothing that is far away.
     pub(super) fn scrape(&self, more: &[SocketAddr]) {
         let mut targets =
             vec![self.limits_instance(), self.pusher.addr().to_string(), self.program.addr().to_string()];
         targets.extend(
             more.iter().copied().chain(self.service.as_ref().map(Service::addr)).map(|addr| addr.to_string()),
         );
-        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
         let alertmanager = self.alertmanager.addr().to_string();
-        self.prometheus.reconfigure(&fast::prometheus(&self.rules, &alertmanager, &targets));
+        self.prometheus.reconfigure(&fast::prometheus(&self.rules, &alertmanager, &targets, ""));
     }
 
     pub(super) fn limits_instance(&self) -> String {
@@ -175,7 +221,7 @@ impl Scene {
         let before = self.restarts_of_limits();
         self.limits.signal(Signal::KILL);
         self.limits.wait_exit();
-        self.limits = limits(self.limits_port, self.service_port, &format!("{WITHIN}\n  {more}"));
+        self.limits = limits(self.limits_port, self.service_port, &(machine(HIGH, HIGH) + more));
         eventually("the new agent to be seen", SOON, || {
             self.restarts_of_limits() > before || self.of_limits("max", "").is_some_and(|uptime| uptime > 4.0)
         });
@@ -189,10 +235,18 @@ impl Scene {
         found.first()?["value"][1].as_str()?.parse().ok()
     }
 
-    /// Gives the machine of the pushing agent what the collector `load` reads.
-    pub(super) fn mend_machine(&self) {
-        self.machine.write("proc/loadavg", "0.50 0.40 0.30 1/100 4242\n", User::oneself());
+    /// Puts certificates for the next quarter before the service.
+    pub(super) fn renew_certificates(&self) {
+        for front in &self.fronts {
+            front.change(certified(&self.authority, 90));
+        }
     }
+}
+
+/// Settings with a certificate for so many days.
+fn certified(authority: &Authority, days: u64) -> ServerConfig {
+    let until = SystemTime::now() + Duration::from_hours(24 * days);
+    tls::showing(tls::server().with_no_client_auth(), &authority.certify("localhost", until))
 }
 
 /// Whether these checks of `agent` are in that state.
@@ -230,17 +284,16 @@ fn shop(postgres: &Postgres, redis: &Redis, service: u16) -> Agent {
 }
 
 fn limits(port: u16, service: u16, checks: &str) -> Agent {
-    let often = "interval: 1s, timeout: 900ms, fail_after: 1, recover_after: 1, breaker: false";
     let amqp = RabbitMq::shared().url();
     Launch::new(&format!(
         "checks:
-  jobs: {{ kind: amqp, url: '{amqp}', queue: {QUEUE}, thresholds: {{ messages: {{ warn: 1, fail: 1000 }} }}, {often} }}
-  payments: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', criticality: critical, {often} }}
-  search: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', {often} }}
-  ping: {{ kind: http, url: 'http://127.0.0.1:{service}/ping', {often} }}
+  jobs: {{ kind: amqp, url: '{amqp}', queue: {QUEUE}, thresholds: {{ messages: {{ warn: 1, fail: 1000 }} }}, {OFTEN} }}
+  payments: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', criticality: critical, {OFTEN} }}
+  search: {{ kind: http, url: 'http://127.0.0.1:{service}/api/health', {OFTEN} }}
+  ping: {{ kind: http, url: 'http://127.0.0.1:{service}/ping', {OFTEN} }}
+  shaky: {{ kind: http, url: 'http://127.0.0.1:{service}/ping', interval: 1s, timeout: 900ms }}
   late: {{ kind: http, url: 'http://127.0.0.1:{service}/late', interval: 3s, timeout: 2200ms, breaker: false }}
-  {checks}
-"
+{checks}"
     ))
     .arg(format!("--web.listen-address=127.0.0.1:{port}"))
     .start()

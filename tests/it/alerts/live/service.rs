@@ -16,9 +16,10 @@ use axum::{
     http::StatusCode,
     routing::get,
 };
+use parking_lot::{Condvar, Mutex};
 use prometheus::{Encoder, HistogramOpts, HistogramVec, Registry, TextEncoder};
-use tokio::{net::TcpListener, runtime::Runtime, time::sleep};
-use vitalsign::{InFlight, Plan, TaskGroup, check, metrics::Store};
+use tokio::{net::TcpListener, runtime::Runtime, task::yield_now, time::sleep};
+use vitalsign::{InFlight, Plan, RuntimeMetrics, TaskGroup, check, metrics::Store};
 
 use crate::harness::http;
 
@@ -26,6 +27,7 @@ use crate::harness::http;
 #[derive(Clone)]
 struct Work {
     well: Arc<AtomicBool>,
+    complete: Arc<AtomicBool>,
     registry: Registry,
     duration: HistogramVec,
 }
@@ -46,11 +48,17 @@ impl Service {
         for status in ["200", "500"] {
             duration.with_label_values(&["/orders/{id}", status]);
         }
-        let work = Work { well: Arc::new(AtomicBool::new(true)), registry: Registry::new(), duration };
+        let work = Work {
+            well: Arc::new(AtomicBool::new(true)),
+            complete: Arc::default(),
+            registry: Registry::new(),
+            duration,
+        };
         work.registry.register(Box::new(work.duration.clone())).unwrap();
         let router = Router::new()
             .route("/api/health", get(async || r#"{"database": "ok"}"#))
             .route("/ping", get(async |work: State<Work>| status(work.well.load(Ordering::Relaxed))))
+            .route("/new", get(async |work: State<Work>| status(work.complete.load(Ordering::Relaxed))))
             .route("/late", get(async || sleep(LATE).await))
             .route("/orders/{id}", get(order))
             .route("/metrics", get(metrics))
@@ -70,6 +78,11 @@ impl Service {
     /// Whether `/ping` answers 200 from now on.
     pub(super) fn be_well(&self, well: bool) {
         self.work.well.store(well, Ordering::Relaxed);
+    }
+
+    /// Has `/new` from now on, which answers 500 until then.
+    pub(super) fn be_complete(&self) {
+        self.work.complete.store(true, Ordering::Relaxed);
     }
 
     /// Asks for this order so many times: `fails`, `late`, and others that are found at once.
@@ -104,13 +117,35 @@ async fn metrics(State(work): State<Work>) -> Vec<u8> {
     page
 }
 
-/// A program that embeds the library, whose task group is full.
+/// A program that embeds the library, whose task group is full and one of whose runtimes is blocked.
 pub(super) struct Program {
     addr: SocketAddr,
     mailer: TaskGroup,
     working: Vec<InFlight>,
     store: Store,
     agent: Option<vitalsign::Agent>,
+    blocked: Arc<Blocked>,
+    _reports: (RuntimeMetrics, Runtime),
+}
+
+/// Whether work blocks the worker that it runs on.
+#[derive(Default)]
+struct Blocked(Mutex<bool>, Condvar);
+
+impl Blocked {
+    fn set(&self, blocks: bool) {
+        *self.0.lock() = blocks;
+        self.1.notify_all();
+    }
+
+    /// Blocks for a moment if it does.
+    fn work(&self) -> bool {
+        let mut blocks = self.0.lock();
+        if *blocks {
+            self.1.wait_for(&mut blocks, Duration::from_millis(5));
+        }
+        *blocks
+    }
 }
 
 /// The limit of its task group.
@@ -125,12 +160,25 @@ impl Program {
         plan.add(check("ledger", async || true)).expect("a check");
         let agent = vitalsign::Agent::start(plan, &store).expect("an agent");
         let mailer = TaskGroup::new(&store, "mailer").limit(TASKS);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let reports = RuntimeMetrics::register(&store, "reports", runtime.handle());
+        let blocked = Arc::<Blocked>::default();
+        blocked.set(true);
+        let work = Arc::clone(&blocked);
+        drop(runtime.spawn(async move {
+            while work.work() {
+                yield_now().await;
+            }
+        }));
         Self {
             addr: agent.addresses()[0],
             working: std::iter::repeat_with(|| mailer.start()).take(TASKS).collect(),
             mailer,
             agent: Some(agent),
             store,
+            blocked,
+            _reports: (reports, runtime),
         }
     }
 
@@ -141,6 +189,11 @@ impl Program {
     /// Ends its tasks.
     pub(super) fn rest(&mut self) {
         self.working.clear();
+    }
+
+    /// Lets nothing block its runtime any more.
+    pub(super) fn unblock(&self) {
+        self.blocked.set(false);
     }
 
     /// Ends its agent.
