@@ -88,7 +88,7 @@ impl Runner {
         for (planned, tracker) in planned.into_iter().zip(trackers) {
             let chance = chances.next(planned.local);
             let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
-            tasks.start("check", cycle.run(start, stop.clone()));
+            tasks.start("check", Box::new(cycle).run(start, stop.clone()));
         }
         tasks.start("pulse", beat(board.clone(), stop.clone()));
         Ok(Self { tasks, stop })
