@@ -110,7 +110,8 @@ impl Cycle {
         self.delay.observe(planned.elapsed().as_secs_f64());
         self.metrics.active.set(1.0);
         let span = span::begin(self.tracker.entry(), &self.target);
-        let ended = execution::execute(&self.probe, self.policy().timeout, &self.limits.blocking, &span).await;
+        let ended =
+            execution::execute(&self.probe, self.policy().timeout, &self.limits.blocking, &span).await;
         drop(permit);
         span.in_scope(|| self.take_in(ended, &span));
         if self.stuck.is_some() {
