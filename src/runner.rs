@@ -88,7 +88,7 @@ impl Runner {
         for (planned, tracker) in planned.into_iter().zip(trackers) {
             let chance = chances.next(planned.local);
             let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
-            tasks.start("check", cycle.run(start, stop.clone()));
+            tasks.start("check", Box::new(cycle).run(start, stop.clone()));
         }
         // Along with checks of this machine, which have its interval unless told otherwise.
         let schedule = Schedule::new(crate::health::BEAT, chances.next(true));

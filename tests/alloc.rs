@@ -79,7 +79,7 @@ fn of_page(series: usize, format: Format) -> usize {
     allocations(|| {
         // Without it the last page would simply be given again.
         store.touch();
-        assert!(!pages.page(Instant::now(), format, false).text.is_empty());
+        assert!(!pages.page(Instant::now(), format, false).text().is_empty());
     })
 }
 

@@ -46,7 +46,8 @@ impl Agent {
     fn await_answer(&mut self, started: Instant) {
         while started.elapsed() < Duration::from_secs(20) {
             if let Some(mut client) = Client::try_new(&self.address) {
-                client.get("/metrics", false);
+                // Compressed, as Prometheus asks for it.
+                client.get("/metrics", true);
                 self.first_answer = started.elapsed();
                 return;
             }

@@ -90,7 +90,7 @@ mod tests {
         let page = |format| {
             store.touch();
             let page = Pages::new(store.clone(), Vec::new()).page(Instant::now(), format, false);
-            String::from_utf8(page.text.to_vec()).unwrap()
+            String::from_utf8(page.text().to_vec()).unwrap()
         };
         assert!(!page(Format::Text).contains("process_cpu_seconds_total"), "nothing was read yet");
         assert!(page(Format::Text).contains("\nprocess_start_time_seconds 1"));

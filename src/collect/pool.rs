@@ -188,7 +188,7 @@ mod tests {
     fn page(store: &Store, hour: &mut Instant) -> String {
         *hour += Duration::from_secs(3600);
         String::from_utf8(
-            Pages::new(store.clone(), Vec::new()).page(*hour, Format::Text, false).text.to_vec(),
+            Pages::new(store.clone(), Vec::new()).page(*hour, Format::Text, false).text().to_vec(),
         )
         .unwrap()
     }

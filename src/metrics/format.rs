@@ -26,11 +26,16 @@ impl Format {
         }
     }
 
-    /// Writes the families of `snapshot`.
-    pub(super) fn write_families(self, snapshot: &Snapshot, out: &mut Vec<u8>) {
+    /// Writes the families of `snapshot`; see [`text::write`] for `full`.
+    pub(super) fn write_families(
+        self,
+        snapshot: &Snapshot,
+        out: &mut Vec<u8>,
+        full: impl FnMut(&mut Vec<u8>),
+    ) {
         match self {
-            Self::Text => text::render(snapshot, out),
-            Self::OpenMetrics => openmetrics::families(snapshot, out),
+            Self::Text => text::families(snapshot, out, full),
+            Self::OpenMetrics => openmetrics::families(snapshot, out, full),
         }
     }
 

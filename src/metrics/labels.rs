@@ -1,14 +1,12 @@
 //! Label sets, rendered once when a series is made, so that a page only copies them.
 
-use std::sync::Arc;
-
 use super::names::prometheus_label;
 
-/// A rendered label set, without braces: `a="x",b="y"`. Cheap to clone.
+/// A rendered label set, without braces: `a="x",b="y"`.
 ///
 /// An empty value is left out: to Prometheus an empty label and an absent one are the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Arc<[u8]>);
+pub struct Labels(Box<[u8]>);
 
 impl Labels {
     /// Renders `values` as the labels of `attributes`, pair by pair.

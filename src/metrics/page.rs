@@ -1,6 +1,9 @@
 //! The rendered page: made once a generation of values, compressed once when the first reader asks for it, shared by
 //! all readers, in buffers that are used again.
 //!
+//! Where only compressed pages are asked for, as Prometheus does, there is never more of the text than a piece: of ten
+//! thousand checks it would be fifty megabytes.
+//!
 //! Runs on a worker thread of its own, never on the one that answers requests.
 
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::format::Format;
-use super::gzip::Gzip;
+use super::gzip::{self, Gzip};
 use super::store::Store;
 
 /// How long a page may stand while values change that do not [`Store::touch`], such as those about requests.
@@ -22,21 +25,52 @@ const SPARE: usize = 4;
 /// How many bytes all of them may hold: the buffers of a very large page would be most of the memory of the process.
 const SPARE_BYTES: usize = 32 * 1024 * 1024;
 
+/// How long after somebody asked for text every page is made as text first: who asks once asks again.
+const TEXT_FOR: Duration = Duration::from_secs(120);
+/// How much of a page is compressed at once, about, where there is no text.
+const PIECE: usize = 128 * 1024;
+
 /// A rendered page.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// How the text is written.
     pub format: Format,
-    /// The text.
-    pub text: Bytes,
-    /// The same as one gzip member, once somebody asked for it.
-    pub gzip: Option<Bytes>,
+    /// One of these two is there.
+    text: Option<Bytes>,
+    gzip: Option<Bytes>,
     generation: u64,
     made: Instant,
     expires: Instant,
 }
 
 impl Page {
+    fn unwritten(fresh: Fresh, format: Format) -> Self {
+        let Fresh { generation, at, expires } = fresh;
+        let expires = expires.unwrap_or(at + MAX_AGE);
+        Self { format, text: None, gzip: None, generation, made: at, expires }
+    }
+
+    /// Whether the page is there as one gzip member, or as text.
+    #[must_use]
+    pub fn is_ready(&self, compressed: bool) -> bool {
+        if compressed { self.gzip.is_some() } else { self.text.is_some() }
+    }
+
+    /// The text, unpacked where nobody asked for it before.
+    #[must_use]
+    pub fn text(&self) -> Bytes {
+        match (&self.text, &self.gzip) {
+            (Some(text), _) => text.clone(),
+            (None, gzip) => gzip::uncompress(gzip.as_deref().unwrap_or_default()).into(),
+        }
+    }
+
+    /// The text as one gzip member, if somebody asked for it.
+    #[must_use]
+    pub fn gzip(&self) -> Option<Bytes> {
+        self.gzip.clone()
+    }
+
     /// Whether the page may still be shown at `now` to a reader who does not wait for a newer one.
     #[must_use]
     pub fn is_young(&self, now: Instant) -> bool {
@@ -78,6 +112,17 @@ impl Sources {
         self.store.foreign().ask();
         Fresh { generation, at: now, expires }
     }
+
+    /// Writes the page of what there is; `full` may take away what was written so far, at every few lines.
+    fn write(&self, format: Format, out: &mut Vec<u8>, full: impl FnMut(&mut Vec<u8>)) {
+        let snapshot = self.store.snapshot();
+        format.write_families(&snapshot, out, full);
+        let aliases = self.store.aliases();
+        format.write_aliases(aliases, out);
+        #[cfg(feature = "prometheus-interop")]
+        self.store.foreign().render(&snapshot, aliases, format, out);
+        format.end(out);
+    }
 }
 
 /// Makes pages of a store.
@@ -88,6 +133,10 @@ pub struct Pages {
     buffers: Arc<Buffers>,
     /// Once somebody asked for a compressed page.
     gzip: Option<Gzip>,
+    /// Until when pages are made as text too.
+    text_until: Option<Instant>,
+    /// The text that is to be compressed next.
+    piece: Vec<u8>,
 }
 
 impl Pages {
@@ -99,6 +148,8 @@ impl Pages {
             current: Default::default(),
             buffers: Arc::default(),
             gzip: None,
+            text_until: None,
+            piece: Vec::new(),
         }
     }
 
@@ -122,43 +173,47 @@ impl Pages {
     /// The page of values that are `fresh`, or the last one again.
     pub(crate) fn make(&mut self, fresh: Option<Fresh>, format: Format, compressed: bool) -> Page {
         let last = self.current.get_mut(format as usize).and_then(Option::take);
-        let page = match (fresh, last) {
+        let mut page = match (fresh, last) {
             (None, Some(page)) => page,
-            (Some(fresh), _) => self.render(fresh, format),
-            (None, None) => self.render(self.sources.refresh(Instant::now()), format),
+            (Some(fresh), _) => Page::unwritten(fresh, format),
+            (None, None) => Page::unwritten(self.sources.refresh(Instant::now()), format),
         };
-        let page = match (&page.gzip, compressed) {
-            (None, true) => {
-                let gzip = self.gzip.get_or_insert_default();
-                let packed = gzip.compress(&page.text, self.buffers.take());
-                Page { gzip: Some(self.buffers.lend(packed)), ..page }
+        if !compressed {
+            self.text_until = Some(page.made + TEXT_FOR);
+        }
+        let whole = self.text_until.is_some_and(|until| page.made < until);
+        if page.text.is_none() && whole {
+            let mut text = self.buffers.take();
+            self.sources.write(format, &mut text, |_| {});
+            page.text = Some(self.buffers.lend(text));
+        }
+        if page.gzip.is_none() && compressed {
+            let mut packed = self.buffers.take();
+            match &page.text {
+                Some(text) => self.gzip.get_or_insert_default().compress(text, &mut packed),
+                None => self.compress_pieces(format, &mut packed),
             }
-            _ => page,
-        };
+            page.gzip = Some(self.buffers.lend(packed));
+        }
         if let Some(place) = self.current.get_mut(format as usize) {
             *place = Some(page.clone());
         }
         page
     }
 
-    fn render(&self, fresh: Fresh, format: Format) -> Page {
-        let Fresh { generation, at, expires } = fresh;
-        let mut text = self.buffers.take();
-        let snapshot = self.sources.store.snapshot();
-        format.write_families(&snapshot, &mut text);
-        let aliases = self.sources.store.aliases();
-        format.write_aliases(aliases, &mut text);
-        #[cfg(feature = "prometheus-interop")]
-        self.sources.store.foreign().render(&snapshot, aliases, format, &mut text);
-        format.end(&mut text);
-        Page {
-            format,
-            text: self.buffers.lend(text),
-            gzip: None,
-            generation,
-            made: at,
-            expires: expires.unwrap_or(at + MAX_AGE),
-        }
+    /// Compresses a page of which there is no text, one piece after the other.
+    fn compress_pieces(&mut self, format: Format, out: &mut Vec<u8>) {
+        let Self { sources, gzip, piece, .. } = self;
+        let gzip = gzip.get_or_insert_default();
+        piece.clear();
+        gzip.begin(out);
+        sources.write(format, piece, |piece| {
+            if piece.len() >= PIECE {
+                gzip.add(piece, out);
+                piece.clear();
+            }
+        });
+        gzip.end(piece, out);
     }
 }
 
@@ -204,7 +259,6 @@ impl Drop for Lent {
 mod tests {
     use super::*;
     use crate::model::{Definition, Instrument};
-    use std::io::Read;
 
     static VALUE: Definition = Definition {
         name: "value",
@@ -225,11 +279,9 @@ mod tests {
         let first = pages.page(now, Format::Text, false);
         value.set(2.0);
         let again = pages.page(now, Format::Text, true);
-        assert_eq!(first.text, again.text, "nobody said that values changed");
-        let mut unpacked = String::new();
-        flate2::read::GzDecoder::new(&*again.gzip.unwrap()).read_to_string(&mut unpacked).unwrap();
-        assert_eq!(unpacked.as_bytes(), &*first.text);
-        let shows = |page: Page, line: &str| String::from_utf8_lossy(&page.text).contains(line);
+        assert_eq!(first.text(), again.text(), "nobody said that values changed");
+        assert_eq!(gzip::uncompress(&again.gzip().unwrap()), first.text());
+        let shows = |page: Page, line: &str| String::from_utf8_lossy(&page.text()).contains(line);
         assert!(shows(pages.page(now + expiry, Format::Text, false), "\nvalue 2\n"), "the page had expired");
         value.set(3.0);
         store.touch();
@@ -244,10 +296,31 @@ mod tests {
         let now = Instant::now();
         let text = pages.page(now, Format::Text, false);
         let open = pages.page(now, Format::OpenMetrics, false);
-        assert!(open.text.ends_with(b"# EOF\n") && !text.text.ends_with(b"# EOF\n"));
+        assert!(open.text().ends_with(b"# EOF\n") && !text.text().ends_with(b"# EOF\n"));
         for (page, format) in [(text, Format::Text), (open, Format::OpenMetrics)] {
             let again = pages.page(now, format, false);
-            assert_eq!(again.text.as_ptr(), page.text.as_ptr(), "nothing changed, so nothing was made");
+            assert_eq!(again.text().as_ptr(), page.text().as_ptr(), "nothing changed, so nothing was made");
+        }
+    }
+
+    #[test]
+    fn where_nobody_asks_for_text_there_is_none() {
+        static MANY: Definition = Definition { name: "many", attributes: &["index"], ..VALUE };
+        let store = Store::new();
+        for index in 0..50_000 {
+            store.gauge(&MANY, &[&format!("{index:05}")]).set(0.1);
+        }
+        for format in Format::ALL {
+            let (mut pages, now) = (Pages::new(store.clone(), Vec::new()), Instant::now());
+            let packed = pages.page(now, format, true);
+            assert!(packed.text.is_none() && pages.piece.capacity() < PIECE * 4);
+            let page = pages.page(now, format, false);
+            assert!(page.is_ready(true) && page.is_ready(false));
+            assert!(page.text().len() > PIECE * 8 && page.text() == packed.text(), "the same page");
+            store.touch();
+            assert!(pages.page(now, format, true).is_ready(false), "somebody may ask again");
+            store.touch();
+            assert!(!pages.page(now + TEXT_FOR, format, true).is_ready(false), "nobody did");
         }
     }
 
@@ -255,11 +328,15 @@ mod tests {
     fn buffers_come_back() {
         let store = Store::new();
         let mut pages = Pages::new(store.clone(), Vec::new());
-        let first = pages.page(Instant::now(), Format::Text, false).text.as_ptr();
-        store.touch();
-        let second = pages.page(Instant::now(), Format::Text, false).text.as_ptr();
-        assert_ne!(first, second, "the first page was still held");
-        store.touch();
-        assert_eq!(pages.page(Instant::now(), Format::Text, false).text.as_ptr(), first);
+        let mut text = || {
+            store.touch();
+            pages.page(Instant::now(), Format::Text, false).text()
+        };
+        let (first, second) = (text(), text().as_ptr());
+        assert_ne!(first.as_ptr(), second, "the first page was still held");
+        assert_eq!(text().as_ptr(), second);
+        let held = first.as_ptr();
+        drop(first);
+        assert!([held, second].contains(&text().as_ptr()));
     }
 }

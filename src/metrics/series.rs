@@ -1,27 +1,33 @@
 //! Series and the handles through which they are filled. A handle is an `Arc` to its series: recording takes no lock
 //! and looks nothing up. A handle outlives the removal of its series and then records into nothing.
+//!
+//! What a series is called its family knows, see [`Family`](super::snapshot::Family): there are many of them, so each is
+//! as small as can be.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::epoch::Birth;
 use super::histogram::Buckets;
-use super::labels::Labels;
 use crate::model::SpanIds;
 
 #[derive(Debug)]
 pub(super) struct Series {
-    pub(super) labels: Labels,
     pub(super) value: Value,
-    /// How many scopes and permanent holders it has; changed only under the store's lock.
+    /// How many scopes and permanent holders it has; changed only under the store's lock. None: the store does not have
+    /// it, or not for much longer.
     pub(super) owners: AtomicU32,
     #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only OTLP tells it"))]
     pub(super) birth: Birth,
 }
 
 impl Series {
-    pub(super) fn new(labels: Labels, value: Value, birth: Birth) -> Arc<Self> {
-        Arc::new(Self { labels, value, owners: AtomicU32::new(0), birth })
+    pub(super) fn new(value: Value, birth: Birth) -> Arc<Self> {
+        Arc::new(Self { value, owners: AtomicU32::new(0), birth })
+    }
+
+    pub(super) fn is_owned(&self) -> bool {
+        self.owners.load(Ordering::Relaxed) > 0
     }
 }
 

@@ -1,11 +1,14 @@
 //! Which series exist, frozen: what every encoder reads. Values are read while encoding, atomically, one by one.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Definition, Instrument};
 
 use super::bound::Bounds;
 use super::epoch::Epoch;
+use super::labels::Labels;
 use super::names::prometheus_name;
 use super::openmetrics;
 use super::series::{Series, Value};
@@ -19,49 +22,93 @@ pub struct Snapshot {
     pub(super) epoch: Epoch,
 }
 
-/// One metric with its series, and the parts of its lines that never change.
+/// One metric with its series, in the order of their labels, and the parts of its lines that never change.
+///
+/// The labels of all series are one text, and nowhere else: series lie scattered in memory, and fetching each one's
+/// labels was most of what a page cost.
 #[derive(Debug)]
 pub(super) struct Family {
     pub(super) shape: Arc<Shape>,
     pub(super) series: Vec<Arc<Series>>,
-    /// How the lines of all series begin, one after the other: name and labels up to the value, of a histogram only
-    /// the labels. Series lie scattered in memory, and fetching each one's labels was most of what a page cost.
+    /// For each series how its line goes on after the brace, up to the value; of a histogram only the labels.
     text: Vec<u8>,
     /// Where the text of each series ends.
     ends: Vec<u32>,
 }
 
 impl Family {
-    pub(super) fn new<'a>(shape: &Arc<Shape>, series: impl Iterator<Item = &'a Arc<Series>>) -> Self {
-        let series: Vec<_> = series.cloned().collect();
-        let (mut text, mut ends) = (Vec::new(), Vec::with_capacity(series.len()));
-        for series in &series {
-            let labels = series.labels.as_bytes();
-            match shape.definition.instrument {
-                Instrument::Histogram(_) => text.extend_from_slice(labels),
-                _ => shape.plain.write(labels, &mut text),
+    pub(super) fn empty(shape: &Arc<Shape>) -> Self {
+        Self { shape: Arc::clone(shape), series: Vec::new(), text: Vec::new(), ends: Vec::new() }
+    }
+
+    /// The series of this family and those of `made`, without those that nobody owns any more.
+    pub(super) fn with(&self, made: &BTreeMap<Labels, Arc<Series>>) -> Self {
+        let mut old =
+            self.labels().map(|(labels, _)| labels).zip(&self.series).filter(|(_, series)| series.is_owned());
+        let new = made.iter().map(|(labels, series)| (labels.as_bytes(), series));
+        let mut new = new.filter(|(_, series)| series.is_owned()).peekable();
+        let mut all = Self::empty(&self.shape);
+        let count = self.series.len() + made.len();
+        all.series.reserve_exact(count);
+        all.ends.reserve_exact(count);
+        all.text.reserve_exact(
+            self.text.len() + made.keys().map(|labels| labels.as_bytes().len() + END.len()).sum::<usize>(),
+        );
+        for (labels, series) in &mut old {
+            while let Some((labels, series)) = new.next_if(|(made, _)| *made < labels) {
+                all.push(labels, series);
             }
-            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+            all.push(labels, series);
         }
-        text.shrink_to_fit();
-        Self { shape: Arc::clone(shape), series, text, ends }
+        new.for_each(|(labels, series)| all.push(labels, series));
+        all.series.shrink_to_fit();
+        all.ends.shrink_to_fit();
+        all.text.shrink_to_fit();
+        all
+    }
+
+    fn push(&mut self, labels: &[u8], series: &Arc<Series>) {
+        self.text.extend_from_slice(labels);
+        let is_histogram = matches!(self.shape.definition.instrument, Instrument::Histogram(_));
+        if !is_histogram && !labels.is_empty() {
+            self.text.extend_from_slice(END);
+        }
+        self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+        self.series.push(Arc::clone(series));
+    }
+
+    /// The series of these labels.
+    pub(super) fn find(&self, labels: &Labels) -> Option<&Arc<Series>> {
+        let labels = labels.as_bytes();
+        let (mut from, mut to) = (0, self.series.len());
+        while from < to {
+            let middle = usize::midpoint(from, to);
+            match self.labels_of(middle).cmp(labels) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Equal => return self.series.get(middle),
+                Ordering::Greater => to = middle,
+            }
+        }
+        None
+    }
+
+    fn labels_of(&self, index: usize) -> &[u8] {
+        let end = |index: usize| self.ends.get(index).map_or(0, |end| *end as usize);
+        let start = index.checked_sub(1).map_or(0, end);
+        let text = self.text.get(start..end(index)).unwrap_or_default();
+        text.strip_suffix(END).unwrap_or(text)
     }
 
     /// The labels of each series, without braces; beside them the text from there on, which may be read beyond them.
-    #[cfg(feature = "otlp")]
     pub(super) fn labels(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let beginning = match self.shape.definition.instrument {
-            Instrument::Histogram(_) => 0,
-            _ => self.shape.plain.0.len(),
-        };
         let mut start = 0;
         self.ends.iter().map(move |end| {
             let end = *end as usize;
-            let from = (start + beginning).min(end);
+            let from = start.min(end);
             start = end;
             let tail = self.text.get(from..).unwrap_or_default();
             let labels = tail.get(..end - from).unwrap_or_default();
-            (labels.strip_suffix(b"} ").unwrap_or(labels), tail)
+            (labels.strip_suffix(END).unwrap_or(labels), tail)
         })
     }
 
@@ -93,20 +140,48 @@ pub(super) struct Shape {
     pub(super) bounds: Bounds,
 }
 
+/// What stands between the labels of a line and its value.
+const END: &[u8] = b"} ";
+
 /// How a line begins, up to the brace before the labels.
 #[derive(Debug)]
-pub(super) struct Beginning(Vec<u8>);
+pub(super) struct Beginning {
+    text: Vec<u8>,
+    /// The same with something behind it, unless it is too long. Copied as a whole, which takes a few instructions,
+    /// where a copy whose length is known only at run time is a call.
+    padded: Option<[u8; 64]>,
+}
 
 impl Beginning {
-    /// Writes the line up to its value.
-    pub(super) fn write(&self, labels: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0);
-        if labels.is_empty() {
+    fn new(text: String) -> Self {
+        let mut padded = [0; 64];
+        let fits = padded.get_mut(..text.len()).map(|place| place.copy_from_slice(text.as_bytes())).is_some();
+        Self { text: text.into_bytes(), padded: fits.then_some(padded) }
+    }
+
+    /// Writes the line up to its value; `text` is how it goes on after the brace, nothing where there are no labels.
+    pub(super) fn write_before(&self, text: &[u8], out: &mut Vec<u8>) {
+        match &self.padded {
+            Some(padded) => {
+                let end = out.len() + self.text.len();
+                out.extend_from_slice(padded);
+                out.truncate(end);
+            }
+            None => out.extend_from_slice(&self.text),
+        }
+        if text.is_empty() {
             out.pop();
             out.push(b' ');
         } else {
-            out.extend_from_slice(labels);
-            out.extend_from_slice(b"} ");
+            out.extend_from_slice(text);
+        }
+    }
+
+    /// The same where only the labels are known.
+    pub(super) fn write(&self, labels: &[u8], out: &mut Vec<u8>) {
+        self.write_before(labels, out);
+        if !labels.is_empty() {
+            out.extend_from_slice(END);
         }
     }
 }
@@ -121,15 +196,15 @@ impl Shape {
         };
         let help = definition.help.replace('\\', "\\\\").replace('\n', "\\n");
         let header = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n").into_bytes();
-        let beginning = |suffix| format!("{name}{suffix}{{").into_bytes();
+        let beginning = |suffix| format!("{name}{suffix}{{");
         Self {
             definition,
             header,
             open_header: openmetrics::header(definition, &name, kind),
-            plain: Beginning(beginning("")),
-            bucket: beginning("_bucket"),
-            sum: Beginning(beginning("_sum")),
-            count: Beginning(beginning("_count")),
+            plain: Beginning::new(beginning("")),
+            bucket: beginning("_bucket").into_bytes(),
+            sum: Beginning::new(beginning("_sum")),
+            count: Beginning::new(beginning("_count")),
             bounds: Bounds::new(bounds),
         }
     }

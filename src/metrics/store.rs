@@ -22,6 +22,8 @@ use super::series::{Counter, Gauge, Histogram, Series, Value};
 use super::snapshot::{Family, Shape, Snapshot};
 use super::target::{self, Attribute, TARGET_INFO};
 
+/// How many series may have come to a family or gone from it, besides an eighth of it, before it is put in order.
+const FEW: usize = 16;
 /// How many series a store holds unless told otherwise; a histogram counts for one.
 const DEFAULT_LIMIT: usize = 1_000_000;
 
@@ -72,12 +74,14 @@ struct Families {
     epoch: Epoch,
 }
 
-/// A family with its series by label, and the frozen form that readers get.
+/// A family as readers get it, and what has happened to it since.
 #[derive(Debug)]
 struct Master {
-    shape: Arc<Shape>,
-    series: BTreeMap<Labels, Arc<Series>>,
-    frozen: Option<Arc<Family>>,
+    family: Arc<Family>,
+    /// Series that are to join it.
+    made: BTreeMap<Labels, Arc<Series>>,
+    /// How many series nobody owns any more.
+    gone: usize,
 }
 
 impl Default for Store {
@@ -97,9 +101,9 @@ impl Store {
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
         let mut families = Families::default();
-        let size = Gauge(families.make(&SERIES, &Labels::new(&[], &[]), &empty));
+        let size = Gauge(families.make(&SERIES, Labels::new(&[], &[]), &empty));
         let mut dropped =
-            |reason| Counter(families.make(&SERIES_DROPPED, &Labels::new(&["reason"], &[reason]), &empty));
+            |reason| Counter(families.make(&SERIES_DROPPED, Labels::new(&["reason"], &[reason]), &empty));
         let (over, invalid) = (dropped("cardinality_limit"), dropped("invalid_name"));
         Self(Arc::new(Inner {
             families: Mutex::new(families),
@@ -121,7 +125,7 @@ impl Store {
     #[must_use]
     pub fn counter(&self, definition: &'static Definition, values: &[&str]) -> Counter {
         debug_assert_eq!(definition.instrument, Instrument::Counter, "{}", definition.name);
-        Counter(self.series(definition, &Labels::new(definition.attributes, values), &empty))
+        Counter(self.series(definition, Labels::new(definition.attributes, values), &empty))
     }
 
     /// The gauge of `definition` with these attribute values; made without a value if it does not exist.
@@ -132,14 +136,14 @@ impl Store {
             "{}",
             definition.name
         );
-        Gauge(self.series(definition, &Labels::new(definition.attributes, values), &empty))
+        Gauge(self.series(definition, Labels::new(definition.attributes, values), &empty))
     }
 
     /// The histogram of `definition` with these attribute values; made empty if it does not exist.
     #[must_use]
     pub fn histogram(&self, definition: &'static Definition, values: &[&str]) -> Histogram {
         debug_assert!(matches!(definition.instrument, Instrument::Histogram(_)), "{}", definition.name);
-        Histogram(self.series(definition, &Labels::new(definition.attributes, values), &empty))
+        Histogram(self.series(definition, Labels::new(definition.attributes, values), &empty))
     }
 
     /// The series of `definition` with these attribute values, for a number that somebody else counts or keeps and that
@@ -147,7 +151,7 @@ impl Store {
     #[must_use]
     pub fn observed(&self, definition: &'static Definition, values: &[&str]) -> Gauge {
         debug_assert!(!matches!(definition.instrument, Instrument::Histogram(_)), "{}", definition.name);
-        Gauge(self.series(definition, &Labels::new(definition.attributes, values), &|_| Value::float()))
+        Gauge(self.series(definition, Labels::new(definition.attributes, values), &|_| Value::float()))
     }
 
     /// Series that go when the scope goes.
@@ -240,11 +244,11 @@ impl Store {
         move || weak.upgrade().map(Self)
     }
 
-    fn series(&self, definition: &'static Definition, labels: &Labels, empty: Empty<'_>) -> Arc<Series> {
+    fn series(&self, definition: &'static Definition, labels: Labels, empty: Empty<'_>) -> Arc<Series> {
         let mut families = self.0.families.lock();
-        if families.count >= self.0.limit && !families.has(definition, labels) {
+        if families.count >= self.0.limit && !families.has(definition, &labels) {
             self.0.dropped.increment();
-            return Series::new(labels.clone(), empty(definition), families.epoch.birth());
+            return Series::new(empty(definition), families.epoch.birth());
         }
         let series = families.make(definition, labels, empty);
         self.0.stale.store(true, Ordering::Release);
@@ -263,43 +267,73 @@ impl Store {
 
 impl Families {
     fn has(&self, definition: &'static Definition, labels: &Labels) -> bool {
-        self.by_name.get(definition.name).is_some_and(|master| master.series.contains_key(labels))
+        self.by_name.get(definition.name).is_some_and(|master| master.find(labels).is_some())
     }
 
-    fn make(&mut self, definition: &'static Definition, labels: &Labels, empty: Empty<'_>) -> Arc<Series> {
+    fn make(&mut self, definition: &'static Definition, labels: Labels, empty: Empty<'_>) -> Arc<Series> {
         let master = self.by_name.entry(definition.name).or_insert_with(|| Master {
-            shape: Arc::new(Shape::new(definition)),
-            series: BTreeMap::new(),
-            frozen: None,
+            family: Arc::new(Family::empty(&Arc::new(Shape::new(definition)))),
+            made: BTreeMap::new(),
+            gone: 0,
         });
-        let series = master.series.entry(labels.clone()).or_insert_with(|| {
-            master.frozen = None;
-            self.count += 1;
-            Series::new(labels.clone(), empty(definition), self.epoch.birth())
-        });
+        let series = match master.find(&labels) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new = Series::new(empty(definition), self.epoch.birth());
+                self.count += 1;
+                master.made.insert(labels, Arc::clone(&new));
+                new
+            }
+        };
         series.owners.fetch_add(1, Ordering::Relaxed);
-        Arc::clone(series)
+        master.settle_what_is_much();
+        series
     }
 
     /// Gives up one ownership of `series`; the last one takes it off the page.
     fn release(&mut self, definition: &'static Definition, series: &Arc<Series>) {
         let Some(master) = self.by_name.get_mut(definition.name) else { return };
-        let known = master.series.get(&series.labels).is_some_and(|known| Arc::ptr_eq(known, series));
-        if known && series.owners.fetch_sub(1, Ordering::Relaxed) == 1 {
-            master.series.remove(&series.labels);
-            master.frozen = None;
+        // One that was refused never had an owner.
+        if series.is_owned() && series.owners.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.count -= 1;
+            master.gone += 1;
+            master.settle_what_is_much();
         }
     }
 
     fn freeze(&mut self) -> Vec<Arc<Family>> {
         let mut frozen = Vec::with_capacity(self.by_name.len());
-        for master in self.by_name.values_mut().filter(|master| !master.series.is_empty()) {
-            let (shape, series) = (&master.shape, &master.series);
-            let family = master.frozen.get_or_insert_with(|| Arc::new(Family::new(shape, series.values())));
-            frozen.push(Arc::clone(family));
+        for master in self.by_name.values_mut() {
+            master.settle();
+            if !master.family.series.is_empty() {
+                frozen.push(Arc::clone(&master.family));
+            }
         }
         frozen
+    }
+}
+
+impl Master {
+    /// The series of these labels, if somebody owns it.
+    fn find(&self, labels: &Labels) -> Option<&Arc<Series>> {
+        let known = self.made.get(labels).or_else(|| self.family.find(labels));
+        known.filter(|series| series.is_owned())
+    }
+
+    /// Takes what came and went into the family.
+    fn settle(&mut self) {
+        if !self.made.is_empty() || self.gone > 0 {
+            self.family = Arc::new(self.family.with(&self.made));
+            self.made.clear();
+            self.gone = 0;
+        }
+    }
+
+    /// Does it before somebody reads: in the family a series takes a third of the memory that it takes beside it.
+    fn settle_what_is_much(&mut self) {
+        if self.made.len() + self.gone > FEW + self.family.series.len() / 8 {
+            self.settle();
+        }
     }
 }
 
@@ -361,7 +395,7 @@ impl Scope {
 
     /// Shows what the process is, as `target_info`.
     pub fn describe(&mut self, attributes: &[Attribute]) {
-        Gauge(self.labelled(&TARGET_INFO, &target::labels(attributes), &empty)).set(1.0);
+        Gauge(self.labelled(&TARGET_INFO, target::labels(attributes), &empty)).set(1.0);
     }
 
     /// The store that the series are in.
@@ -371,19 +405,10 @@ impl Scope {
     }
 
     fn series(&mut self, definition: &'static Definition, values: &[&str], empty: Empty<'_>) -> Arc<Series> {
-        let labels = Labels::new(definition.attributes, values);
-        // A check has few distinct label sets and many series: equal ones share their bytes.
-        let known = self.made.iter().map(|(_, series)| &series.labels).find(|known| **known == labels);
-        let labels = known.cloned().unwrap_or(labels);
-        self.labelled(definition, &labels, empty)
+        self.labelled(definition, Labels::new(definition.attributes, values), empty)
     }
 
-    fn labelled(
-        &mut self,
-        definition: &'static Definition,
-        labels: &Labels,
-        empty: Empty<'_>,
-    ) -> Arc<Series> {
+    fn labelled(&mut self, definition: &'static Definition, labels: Labels, empty: Empty<'_>) -> Arc<Series> {
         let series = self.store.series(definition, labels, empty);
         self.made.push((definition, Arc::clone(&series)));
         series

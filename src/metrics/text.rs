@@ -1,7 +1,7 @@
 //! The Prometheus text format 0.0.4 (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 //!
 //! Allocates nothing once the buffer is large enough: names, labels and bounds were rendered when the series was made,
-//! so a line is one copy and one number.
+//! so a line is two copies and one number.
 
 use crate::model::Instrument;
 
@@ -45,20 +45,24 @@ impl Form for Text {
 
 /// Writes the page of `snapshot` at the end of `out`.
 pub fn render(snapshot: &Snapshot, out: &mut Vec<u8>) {
-    write::<Text>(snapshot, out);
+    families(snapshot, out, |_| {});
 }
 
-/// Writes all families.
-pub(super) fn write<F: Form>(snapshot: &Snapshot, out: &mut Vec<u8>) {
+/// The same; see [`write`] for `full`.
+pub(super) fn families(snapshot: &Snapshot, out: &mut Vec<u8>, full: impl FnMut(&mut Vec<u8>)) {
+    write::<Text>(snapshot, out, full);
+}
+
+/// Writes all families. `full` is given what was written at every few lines, between two of them, and may take it away.
+pub(super) fn write<F: Form>(snapshot: &Snapshot, out: &mut Vec<u8>, mut full: impl FnMut(&mut Vec<u8>)) {
     for family in &snapshot.families {
         let start = out.len();
         out.extend_from_slice(F::header(&family.shape));
-        let body = out.len();
-        match family.shape.definition.instrument {
-            Instrument::Histogram(_) => write_histograms::<F>(family, out),
-            _ => write_numbers(family, out),
-        }
-        if out.len() == body {
+        let empty = match family.shape.definition.instrument {
+            Instrument::Histogram(_) => write_histograms::<F>(family, out, &mut full),
+            _ => write_numbers(family, out, &mut full),
+        };
+        if empty {
             out.truncate(start);
         }
     }
@@ -75,30 +79,43 @@ pub(super) fn write_aliases<F: Form>(aliases: &[Alias], out: &mut Vec<u8>) {
     }
 }
 
-fn write_numbers(family: &Family, out: &mut Vec<u8>) {
+/// Writes the lines of all series; says whether there were none.
+fn write_numbers(family: &Family, out: &mut Vec<u8>, full: &mut impl FnMut(&mut Vec<u8>)) -> bool {
     let mut texts = family.texts();
     let mut numbers = [None; AHEAD];
+    let mut empty = true;
     for batch in family.series.chunks(AHEAD) {
         for (number, series) in numbers.iter_mut().zip(batch) {
             *number = series.value.number();
         }
+        let start = out.len();
         for (number, text) in numbers.iter().take(batch.len()).zip(&mut texts) {
             match number {
                 Some(Number::Integer(value)) => {
-                    out.extend_from_slice(text);
+                    family.shape.plain.write_before(text, out);
                     write_integer(*value, out);
                 }
                 Some(Number::Float(value)) => {
-                    out.extend_from_slice(text);
+                    family.shape.plain.write_before(text, out);
                     write_float(*value, out);
                 }
                 None => {}
             }
         }
+        if out.len() > start {
+            empty = false;
+            full(out);
+        }
     }
+    empty
 }
 
-fn write_histograms<F: Form>(family: &Family, out: &mut Vec<u8>) {
+/// Writes the lines of all series; says whether there were none.
+fn write_histograms<F: Form>(
+    family: &Family,
+    out: &mut Vec<u8>,
+    full: &mut impl FnMut(&mut Vec<u8>),
+) -> bool {
     let shape = &*family.shape;
     for (series, labels) in family.series.iter().zip(family.texts()) {
         let Value::Histogram(buckets) = &series.value else { continue };
@@ -125,7 +142,9 @@ fn write_histograms<F: Form>(family: &Family, out: &mut Vec<u8>) {
         write_float(buckets.sum(), out);
         shape.count.write(labels, out);
         write_integer(count, out);
+        full(out);
     }
+    family.series.is_empty()
 }
 
 /// Writes `value` and ends the line. Most are small, and those need no detour over a buffer.

@@ -23,7 +23,6 @@ use super::{Limits, Planned, span};
 
 pub(super) struct Cycle {
     target: Target,
-    policy: Policy,
     probe: Probe,
     secrets: Arc<[String]>,
     tracker: Tracker,
@@ -52,7 +51,6 @@ impl Cycle {
             schedule: Schedule::new(policy.interval, chance),
             metrics: RunMetrics::new(store, &name, kind, reasons),
             target,
-            policy,
             probe,
             secrets,
             tracker,
@@ -63,8 +61,9 @@ impl Cycle {
         }
     }
 
-    /// Runs the check on its schedule, which begins at `start`.
-    pub(super) async fn run(mut self, start: Instant, stop: CancellationToken) {
+    /// Runs the check on its schedule, which begins at `start`. While it waits, which is nearly always, it holds next to
+    /// nothing: what a run needs is there only as long as the run.
+    pub(super) async fn run(mut self: Box<Self>, start: Instant, stop: CancellationToken) {
         let mut planned = start + self.schedule.first();
         loop {
             tokio::select! {
@@ -72,7 +71,7 @@ impl Cycle {
                 () = stop.cancelled() => return,
                 () = sleep_until(planned) => {}
             }
-            self.tick(planned).await;
+            Box::pin(self.tick(planned)).await;
             let (next, missed) = self.schedule.next(planned, Instant::now());
             self.metrics.skipped.add(missed);
             planned = next;
@@ -89,7 +88,8 @@ impl Cycle {
             // Still hanging is a failure too, though not of a new run.
             self.metrics.skipped.increment();
             let hanging = Outcome::failed(Reason::Timeout).message("the last run still hangs");
-            self.tracker.record(hanging, self.policy.timeout, Vec::new());
+            let timeout = self.policy().timeout;
+            self.tracker.record(hanging, timeout, Vec::new());
         } else if self.breaker.allows(Instant::now()) {
             self.note_breaker(before);
             self.ask(planned).await;
@@ -100,13 +100,18 @@ impl Cycle {
         self.store.touch();
     }
 
+    fn policy(&self) -> &Policy {
+        &self.tracker.entry().policy
+    }
+
     async fn ask(&mut self, planned: Instant) {
         // Closed never: the semaphore lives as long as any cycle.
         let permit = self.limits.active.acquire().await;
         self.delay.observe(planned.elapsed().as_secs_f64());
         self.metrics.active.set(1.0);
         let span = span::begin(self.tracker.entry(), &self.target);
-        let ended = execution::execute(&self.probe, self.policy.timeout, &self.limits.blocking, &span).await;
+        let ended =
+            execution::execute(&self.probe, self.policy().timeout, &self.limits.blocking, &span).await;
         drop(permit);
         span.in_scope(|| self.take_in(ended, &span));
         if self.stuck.is_some() {

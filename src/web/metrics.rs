@@ -17,9 +17,9 @@ pub(super) async fn page(State(faces): State<Faces>, headers: HeaderMap) -> Resp
         return ([(header::CONTENT_TYPE, content_type)], "# no page yet: ask again\n").into_response();
     };
     let content_type = page.format.content_type();
-    let (body, coding) = match page.gzip.filter(|_| gzip) {
+    let (body, coding) = match page.gzip().filter(|_| gzip) {
         Some(body) => (body, Some("gzip")),
-        None => (page.text, None),
+        None => (page.text(), None),
     };
     let body = match next {
         Some(next) => Bytes::from_owner(Sent { body, _next: next }),

@@ -107,7 +107,7 @@ impl PageWorker {
     pub(super) async fn page(&self, format: Format, compressed: bool) -> Option<Handed> {
         let shared = &self.0;
         let last = shared.last.get(format as usize)?;
-        let fits = |page: &Arc<Page>| page.is_young(Instant::now()) && (page.gzip.is_some() || !compressed);
+        let fits = |page: &Arc<Page>| page.is_young(Instant::now()) && page.is_ready(compressed);
         if let Some(page) = last.load_full().filter(fits) {
             let newest = page.is_newest(&shared.store);
             let next = (!newest).then(|| Next { shared: Arc::clone(shared), format, compressed });
@@ -247,7 +247,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn text(handed: &Handed) -> String {
-        String::from_utf8(handed.page.text.to_vec()).unwrap()
+        String::from_utf8(handed.page.text().to_vec()).unwrap()
     }
 
     #[tokio::test]
@@ -260,7 +260,7 @@ mod tests {
         value.set(2.0);
         store.touch();
         let second = worker.page(Format::Text, false).await.unwrap();
-        assert!(second.page.text == first.page.text || !first.page.is_young(Instant::now()));
+        assert!(second.page.text() == first.page.text() || !first.page.is_young(Instant::now()));
         drop(second);
         let newest = async {
             while !text(&worker.page(Format::Text, false).await.unwrap()).contains("\nvalue 2\n") {

@@ -39,6 +39,20 @@ async fn against<F: Future>(
     }
 }
 
+/// Waits until the other side has read what was written to `stream`: until neither end's queue holds anything.
+async fn taken(stream: &TcpStream) {
+    let hex = |address: std::net::SocketAddr| format!(":{:04X} ", address.port());
+    let (here, there) = (hex(stream.local_addr().unwrap()), hex(stream.peer_addr().unwrap()));
+    let is_taken = || {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut ends = table.lines().filter(|line| line.contains(&here) && line.contains(&there));
+        ends.all(|line| line.contains(" 00000000:00000000 "))
+    };
+    while !is_taken() {
+        tokio::task::yield_now().await;
+    }
+}
+
 fn fails(outcome: &Outcome, reason: Reason) {
     assert_eq!(outcome.verdict, Verdict::Fail(reason), "{outcome:?}");
     assert!(reason == Reason::Timeout || REASONS.contains(&reason));
@@ -62,7 +76,7 @@ async fn a_closed_port_refuses() {
 async fn a_banner_may_come_in_pieces() {
     let outcome = against(None, Some("ESMTP"), TIMEOUT, async |mut stream: TcpStream| {
         stream.write_all(b"220 mail ES").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        taken(&stream).await;
         stream.write_all(b"MTP ready\r\n").await.unwrap();
         stream
     });
@@ -139,7 +153,9 @@ async fn a_dropped_run_closes_its_connection() {
         _ = check.run(&run) => unreachable!(),
         accepted = async {
             let accepted = listener.accept().await.unwrap().0;
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            while run.current_phase() != Some(Phase::Request) {
+                tokio::task::yield_now().await;
+            }
             accepted
         } => accepted,
     };

@@ -10,7 +10,7 @@ use crate::metrics::{Format, Pages, violations};
 
 fn page(store: &Store) -> String {
     let mut pages = Pages::new(store.clone(), Vec::new());
-    String::from_utf8(pages.page(Instant::now(), Format::Text, false).text.to_vec()).unwrap()
+    String::from_utf8(pages.page(Instant::now(), Format::Text, false).text().to_vec()).unwrap()
 }
 
 fn value(store: &Store, series: &str) -> f64 {

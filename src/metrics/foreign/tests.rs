@@ -26,7 +26,7 @@ fn patient() -> Store {
 
 fn page(store: &Store) -> String {
     let mut pages = Pages::new(store.clone(), Vec::new());
-    String::from_utf8(pages.page(tokio::time::Instant::now(), Format::Text, false).text.to_vec()).unwrap()
+    String::from_utf8(pages.page(tokio::time::Instant::now(), Format::Text, false).text().to_vec()).unwrap()
 }
 
 /// How many series were dropped for `reason`, by a page made now.

@@ -1,7 +1,5 @@
 //! The points of one metric: its series' values at one moment, and since when each counts.
 
-use std::sync::Arc;
-
 use crate::metrics::epoch::Epoch;
 use crate::metrics::histogram::Buckets;
 use crate::metrics::series::{Number, Series, Value};
@@ -144,11 +142,9 @@ impl Points<'_, '_, '_> {
     }
 
     /// The ends of series that are gone.
-    pub(super) fn write_ends(&mut self, gone: &[(Arc<Series>, u64)]) {
-        for (series, start) in gone {
+    pub(super) fn write_ends(&mut self, gone: &[(Box<[u8]>, u64)], is_histogram: bool) {
+        for (labels, start) in gone {
             let mut start = *start;
-            let is_histogram = matches!(series.value, Value::Histogram(_));
-            let labels = series.labels.as_bytes();
             self.end(Looked { labels, tail: labels, lengths: &[] }, &mut start, is_histogram);
         }
     }

@@ -1,7 +1,6 @@
 //! What was sent of each series: since when it counts, and with deltas up to what. So a series that goes is ended, one
 //! that comes back starts anew, and nothing is counted twice.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::metrics::TARGET_INFO;
@@ -26,8 +25,8 @@ pub(super) struct Track {
     numbers: Vec<u64>,
     /// For each histogram, its last counts and sum; empty before the first.
     counts: Vec<Box<[u64]>>,
-    /// Series whose end is to be told, and their starts.
-    gone: Vec<(Arc<Series>, u64)>,
+    /// The labels of series whose end is to be told, and their starts.
+    gone: Vec<(Box<[u8]>, u64)>,
 }
 
 /// Where a series of a new family was in the old one.
@@ -97,20 +96,19 @@ impl Track {
 
     /// Where the series of `family` were; those that are not in it any more are gone. Both are sorted by labels.
     fn origins(&mut self, family: &Family) -> Vec<Origin> {
-        let mut old = self.family.series.iter().zip(&self.starts).enumerate().peekable();
+        let mut old = named(&self.family).zip(&self.starts).enumerate().peekable();
         let mut origins = Vec::with_capacity(family.series.len());
-        let mut gone = |(_, (series, start)): (usize, (&Arc<Series>, &u64))| {
+        let mut gone = |(_, ((labels, _), start)): (usize, (Named<'_>, &u64))| {
             if *start != 0 {
-                self.gone.push((Arc::clone(series), *start));
+                self.gone.push((labels.into(), *start));
             }
         };
-        for new in &family.series {
-            while let Some(before) = old.next_if(|(_, (series, _))| series.labels < new.labels) {
+        for (labels, new) in named(family) {
+            while let Some(before) = old.next_if(|(_, ((known, _), _))| *known < labels) {
                 gone(before);
             }
-            let same = old.next_if(|(_, (series, _))| series.labels.cmp(&new.labels) == Ordering::Equal);
-            origins.push(match same {
-                Some((index, (series, _))) if Arc::ptr_eq(series, new) => Origin::At(index),
+            origins.push(match old.next_if(|(_, ((known, _), _))| *known == labels) {
+                Some((index, ((_, series), _))) if Arc::ptr_eq(series, new) => Origin::At(index),
                 Some((index, _)) => Origin::Remade(index),
                 None => Origin::Nowhere,
             });
@@ -121,9 +119,9 @@ impl Track {
 
     /// All series are gone.
     fn end(mut self) -> Self {
-        let sent = self.family.series.iter().zip(&self.starts).filter(|(_, start)| **start != 0);
-        self.gone.extend(sent.map(|(series, start)| (Arc::clone(series), *start)));
-        self.family = Arc::new(Family::new(&self.family.shape, std::iter::empty()));
+        let sent = named(&self.family).zip(&self.starts).filter(|(_, start)| **start != 0);
+        self.gone.extend(sent.map(|((labels, _), start)| (labels.into(), *start)));
+        self.family = Arc::new(Family::empty(&self.family.shape));
         self.starts.clear();
         self
     }
@@ -143,9 +141,17 @@ impl Track {
                 points.write_histograms(family, lengths, starts, counts);
             }
         }
-        points.write_ends(gone);
+        points.write_ends(gone, matches!(family.shape.definition.instrument, Instrument::Histogram(_)));
         gone.clear();
     }
+}
+
+/// A series and its labels.
+type Named<'a> = (&'a [u8], &'a Arc<Series>);
+
+/// Each series with its labels.
+fn named(family: &Family) -> impl Iterator<Item = Named<'_>> {
+    family.labels().map(|(labels, _)| labels).zip(&family.series)
 }
 
 /// The lengths of the values of all attributes.

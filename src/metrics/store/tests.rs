@@ -1,5 +1,8 @@
 //! What comes onto the page, what goes from it, and what never gets there.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 use crate::metrics::render;
 
@@ -109,4 +112,29 @@ fn series_beyond_the_limit_are_refused_and_counted() {
     assert!(text.contains("healthcheck_up{healthcheck_name=\"a\"} 3\n"), "{text}");
     assert!(!text.contains("\"b\""), "{text}");
     assert!(text.contains("vitalsign_series_dropped_total{reason=\"cardinality_limit\"} 1\n"), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn the_page_has_what_somebody_owns(steps in vec((0_u8..60, 0_u8..4), 0..400)) {
+        let store = Store::new();
+        let mut owned: Vec<(u8, Scope)> = Vec::new();
+        for (index, step) in steps {
+            match step {
+                0 if !owned.is_empty() => drop(owned.swap_remove(usize::from(index) % owned.len())),
+                1 => drop(store.snapshot()),
+                _ => {
+                    let mut scope = store.scope();
+                    scope.gauge(&UP, &[&index.to_string()]).set(index.into());
+                    owned.push((index, scope));
+                }
+            }
+        }
+        let mut lines: Vec<_> =
+            owned.iter().map(|(index, _)| format!("healthcheck_up{{healthcheck_name=\"{index}\"}} {index}")).collect();
+        lines.sort_by(|a, b| a.split('}').next().cmp(&b.split('}').next()));
+        lines.dedup();
+        let page = page(&store);
+        prop_assert_eq!(page.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>(), lines);
+    }
 }
