@@ -16,6 +16,7 @@ macro_rules! way {
             name: concat!("OTEL_EXPORTER_OTLP_", $variable),
             setting: &["otlp", $setting],
             below: None,
+            each: false,
             means: $means,
         },
     )* $( $other, )* ] };
@@ -24,6 +25,7 @@ macro_rules! way {
             name: concat!("OTEL_EXPORTER_OTLP_", $signal, $variable),
             setting: &["otlp", $section, $setting],
             below: Some(&["otlp", $setting]),
+            each: false,
             means: $means,
         }
     };
@@ -34,7 +36,7 @@ const fn own(
     setting: &'static [&'static str],
     means: fn(&str) -> Result<Given, &'static str>,
 ) -> Variable {
-    Variable { name, setting, below: None, means }
+    Variable { name, setting, below: None, each: false, means }
 }
 
 /// Every variable that stands for a setting of the section `otlp`.
