@@ -40,7 +40,7 @@ const fn own(
 }
 
 /// Every variable that stands for a setting of the section `otlp`.
-pub(crate) static VARIABLES: [Variable; 48] = way! {
+pub(crate) static VARIABLES: [Variable; 51] = way! {
     "endpoint" "ENDPOINT" Given::as_is;
     "headers" "HEADERS" headers;
     "timeout" "TIMEOUT" milliseconds;
@@ -63,6 +63,9 @@ pub(crate) static VARIABLES: [Variable; 48] = way! {
     own("OTEL_BSP_SCHEDULE_DELAY", &["otlp", "traces", "delay"], milliseconds),
     own("OTEL_BSP_MAX_QUEUE_SIZE", &["otlp", "traces", "queue_size"], Given::as_is),
     own("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", &["otlp", "traces", "batch_size"], Given::as_is),
+    own("OTEL_BLRP_SCHEDULE_DELAY", &["otlp", "logs", "delay"], milliseconds),
+    own("OTEL_BLRP_MAX_QUEUE_SIZE", &["otlp", "logs", "queue_size"], Given::as_is),
+    own("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", &["otlp", "logs", "batch_size"], Given::as_is),
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of all meanings")]
