@@ -52,7 +52,7 @@ fn a_compression_that_is_not_built_in_is_refused_with_what_to_do() {
     } else {
         let said = wrong(text, &[]);
         assert!(said.contains("otlp.compression: this program was built without `zstd`"), "{said}");
-        assert!(said.contains("write gzip or none, or build it with `--features zstd`"), "{said}");
+        assert!(said.contains("write `gzip` or `none`, or build it with `--features zstd`"), "{said}");
     }
 }
 
