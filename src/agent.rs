@@ -27,7 +27,7 @@ use crate::health::{Board, DuplicateName};
 use crate::metrics::{Scope, Store};
 use crate::model::Definition;
 #[cfg(feature = "otlp")]
-use crate::push::traces::Unusable;
+use crate::push::records::Unusable;
 use crate::resource::Resource;
 use crate::runner::{Planned, Runner};
 use crate::supervisor::EndedEarly;
@@ -45,7 +45,7 @@ pub use ready::pool;
 pub use ready::{tasks_of_group, tasks_of_runtime};
 
 #[cfg(feature = "otlp")]
-pub use crate::push::traces::Traces;
+pub use crate::push::{logs::Logs, traces::Traces};
 
 /// A running agent. Dropped, it ends without order: [`Agent::stop`] is the polite way.
 #[derive(Debug)]
@@ -59,6 +59,9 @@ pub struct Agent {
     /// Sends what is left of the traces, after all else has stopped.
     #[cfg(feature = "otlp")]
     traces: Option<Traces>,
+    /// The same of the log, which has the last word.
+    #[cfg(feature = "otlp")]
+    logs: Option<Logs>,
     /// The metrics of the runner's runtime; before it, because they go first.
     _watched: Option<RuntimeMetrics>,
     _runtime: RunnerRuntime,
@@ -114,8 +117,6 @@ pub fn definitions() -> Vec<&'static Definition> {
         telemetry::DEFINITIONS,
         collect::DEFINITIONS,
         about::DEFINITIONS,
-        #[cfg(feature = "otlp")]
-        crate::push::traces::DEFINITIONS,
         collect::tokio_runtime::DEFINITIONS,
         collect::taskgroup::DEFINITIONS,
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -142,6 +143,17 @@ pub fn traces(
     let Some(exporter) = &plan.otlp.traces else { return Ok(None) };
     let resource = plan.resource.clone().of_service(&plan.service, &plan.version, None);
     Traces::start(exporter, &plan.otlp.spans, &resource, store, runtime).map(Some)
+}
+
+/// The same for the log, where `plan` asks for that.
+///
+/// # Errors
+/// See [`Logs::start`].
+#[cfg(feature = "otlp")]
+pub fn logs(plan: &Plan, store: &Store, runtime: &tokio::runtime::Handle) -> Result<Option<Logs>, Unusable> {
+    let Some(exporter) = &plan.otlp.logs else { return Ok(None) };
+    let resource = plan.resource.clone().of_service(&plan.service, &plan.version, None);
+    Logs::start(exporter, plan.otlp.lines, &resource, store, runtime).map(Some)
 }
 
 impl Agent {
@@ -194,6 +206,8 @@ impl Agent {
             server,
             #[cfg(feature = "otlp")]
             traces: None,
+            #[cfg(feature = "otlp")]
+            logs: None,
             _watched: watched,
             _runtime: runtime,
             drain,
@@ -210,8 +224,21 @@ impl Agent {
         if let Some(traces) = &traces {
             // Only now is known where we listen, and by that who we are.
             traces.set_resource(&self.resource);
+            self.board.tell("otlp_traces", traces.line());
         }
         self.traces = traces;
+        self
+    }
+
+    /// Hands `logs` over, which are sent to their end when the agent stops.
+    #[cfg(feature = "otlp")]
+    #[must_use]
+    pub fn with_logs(mut self, logs: Option<Logs>) -> Self {
+        if let Some(logs) = &logs {
+            logs.set_resource(&self.resource);
+            self.board.tell("otlp_logs", logs.line());
+        }
+        self.logs = logs;
         self
     }
 
@@ -255,7 +282,7 @@ impl Agent {
 
     /// Stops in this order, with one deadline for all of it: `ready` says draining, then (after the drain time, for
     /// those who still send traffic) running checks end, then what they said is pushed, then HTTP, which until then
-    /// answers, then traces, which are sent.
+    /// answers, then traces, which are sent, then the log, in which all of this is told.
     pub async fn stop(self) {
         let deadline = Instant::now() + self.stop_within;
         self.board.drain();
@@ -272,6 +299,10 @@ impl Agent {
             traces.stop(deadline).await;
         }
         info!("stopped");
+        #[cfg(feature = "otlp")]
+        if let Some(logs) = self.logs {
+            logs.stop(deadline).await;
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Metrics that leave over OTLP: every interval a batch is made, queued, and sent until the collector has it.
+//! What leaves over OTLP. Metrics: every interval a batch is made, queued, and sent until the collector has it. Spans and
+//! log lines, where somebody made them, go through `records`.
 //!
 //! ```text
 //! source ─ batches ─► spool (memory or disk, bounded) ─ oldest first ─► transport (HTTP or gRPC) ─► collector
@@ -10,9 +11,12 @@
 
 mod backoff;
 mod cycle;
+pub mod logs;
 mod metrics;
 mod packing;
+pub mod records;
 pub mod settings;
+mod signal;
 mod spool;
 mod standing;
 pub mod traces;
@@ -33,9 +37,10 @@ use crate::supervisor::{EndedEarly, Tasks};
 
 use cycle::{Clock, Cycle, Shared};
 use metrics::Metrics;
+use signal::Signal;
 use spool::Spool;
 use standing::Standing;
-use transport::{Signal, Transport, transport};
+use transport::{Transport, transport};
 
 pub use settings::Settings;
 pub use spool::SpoolError;
@@ -103,7 +108,7 @@ impl Push {
         let standing = Arc::new(Standing::default());
         standing.waits(spool.level());
         let (seen, now) = (Arc::clone(&standing), Arc::clone(&clock));
-        let metrics = Metrics::new(store, "metrics", move || (seen.level(), now()));
+        let metrics = Metrics::new(store, Signal::Metrics, move || (seen.level(), now()));
         let shared =
             Shared { spool: Mutex::new(spool), source: Mutex::new(source), standing: Arc::clone(&standing) };
         let cycle = Cycle {
@@ -128,7 +133,7 @@ impl Push {
     /// How it stands at any moment, in one line.
     pub(crate) fn line(&self) -> impl Fn() -> String + Send + Sync + 'static {
         let standing = Arc::clone(&self.standing);
-        move || standing.line()
+        move || standing.line(standing.level())
     }
 
     /// Waits until a task ends that should not.

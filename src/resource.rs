@@ -17,13 +17,14 @@ use crate::metrics::{Attribute, AttributeValue};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resource(Vec<Attribute>);
 
-#[cfg(feature = "otlp")]
 pub(crate) use pairs::pairs;
 
 /// The name of the service, which is also the last part of Prometheus' `job`.
 pub(crate) const SERVICE_NAME: &str = "service.name";
 /// The variable for it.
 pub(crate) const SERVICE_NAME_VARIABLE: &str = "OTEL_SERVICE_NAME";
+/// The variable for all attributes.
+pub(crate) const ATTRIBUTES_VARIABLE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 /// The version of the service.
 pub(crate) const SERVICE_VERSION: &str = "service.version";
 /// Which one of the service's processes this is, Prometheus' `instance`.
@@ -52,13 +53,13 @@ impl Resource {
             self.set_default(SERVICE_NAME, AttributeValue::Text(name));
         }
         let mut problems = Vec::new();
-        match env("OTEL_RESOURCE_ATTRIBUTES").map_or(Ok(Vec::new()), |text| pairs::pairs(&text)) {
+        match env(ATTRIBUTES_VARIABLE).map_or(Ok(Vec::new()), |text| pairs(&text)) {
             // Of two values for one name the last one counts.
             Ok(pairs) => pairs
                 .into_iter()
                 .rev()
                 .for_each(|(name, value)| self.set_default(&name, AttributeValue::Text(value))),
-            Err(problem) => problems.push(format!("OTEL_RESOURCE_ATTRIBUTES is ignored: {problem}")),
+            Err(problem) => problems.push(format!("{ATTRIBUTES_VARIABLE} is ignored: {problem}")),
         }
         for (name, value) in detect::all(root, env) {
             self.set_default(name, value);

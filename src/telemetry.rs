@@ -6,7 +6,7 @@
 
 mod lines;
 
-use std::io;
+use std::{fmt, io};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
@@ -40,11 +40,27 @@ pub enum Format {
     Json,
 }
 
-/// What listens to the spans of this process.
-pub type Spans = Box<dyn Layer<Registry> + Send + Sync>;
+/// What listens to this process beside its log.
+#[derive(Default)]
+pub struct Listeners {
+    /// To spans; without it no span is ever made.
+    pub spans: Option<Listener>,
+    /// To the events that the log shows, and no others.
+    pub events: Option<Listener>,
+}
 
-/// Makes this process log to standard error, for a program that has no subscriber of its own. With `spans`, what these
-/// listen to is traced; without, no span is ever made.
+/// What listens to something.
+pub type Listener = Box<dyn Layer<Registry> + Send + Sync>;
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listens = |listener: &Option<Listener>| listener.is_some();
+        let (spans, events) = (listens(&self.spans), listens(&self.events));
+        f.debug_struct("Listeners").field("spans", &spans).field("events", &events).finish()
+    }
+}
+
+/// Makes this process log to standard error, for a program that has no subscriber of its own.
 ///
 /// # Errors
 /// When the program has one already.
@@ -52,16 +68,16 @@ pub fn init(
     level: LevelFilter,
     format: Format,
     store: &Store,
-    spans: Option<Spans>,
+    listeners: Listeners,
 ) -> Result<(), TryInitError> {
-    subscriber(level, format, store, spans).try_init()
+    subscriber(level, format, store, listeners).try_init()
 }
 
 fn subscriber(
     level: LevelFilter,
     format: Format,
     store: &Store,
-    spans: Option<Spans>,
+    listeners: Listeners,
 ) -> impl Subscriber + Send + Sync {
     // Of spans a line shows no more than the ids, which come another way.
     let ours = filter_fn(move |metadata| {
@@ -88,9 +104,11 @@ fn subscriber(
             .boxed(),
     };
     // A layer that is not there would count as one that wants everything.
-    let spans = spans.unwrap_or_else(|| Identity::new().with_filter(LevelFilter::OFF).boxed());
+    let nobody = || Identity::new().with_filter(LevelFilter::OFF).boxed();
+    let events = listeners.events.map(|events| events.with_filter(ours.clone()).boxed());
+    let others = listeners.spans.unwrap_or_else(nobody).and_then(events.unwrap_or_else(nobody));
     tracing_subscriber::registry()
-        .with(spans)
+        .with(others)
         .with(lines.with_filter(ours.clone()))
         .with(Counting::new(store).with_filter(ours))
 }
@@ -130,7 +148,7 @@ mod tests {
 
     #[test]
     fn without_a_listener_no_span_is_made_however_much_is_logged() {
-        let quiet = subscriber(LevelFilter::TRACE, Format::Json, &Store::new(), None);
+        let quiet = subscriber(LevelFilter::TRACE, Format::Json, &Store::new(), Listeners::default());
         tracing::subscriber::with_default(quiet, || {
             assert!(tracing::info_span!(target: trace::TARGET, "run").is_disabled());
             assert!(tracing::event_enabled!(tracing::Level::TRACE));

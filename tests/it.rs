@@ -36,6 +36,8 @@ mod harness_works;
 mod http;
 #[path = "it/lifecycle.rs"]
 mod lifecycle;
+#[path = "it/logs.rs"]
+mod logs;
 #[path = "it/openmetrics.rs"]
 mod openmetrics;
 #[cfg(feature = "otlp")]

@@ -3,7 +3,6 @@
 //! Reading a plan makes the checks and starts nothing. What can be wrong with the whole (a kind that does not exist, a
 //! group that a kind may not join) is found here; what can be wrong with a part, by that part.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -178,9 +177,8 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
     let (named, versioned) = (fields.is_set("service"), fields.is_set("version"));
     let service = fields.or("service", defaults.service, "the service whose health this is");
     let version = fields.or("version", defaults.version, "the version of that service");
-    let attributes = fields.or(
+    let attributes = fields.values::<String>(
         "resource",
-        BTreeMap::<String, String>::new(),
         "attributes of this process on OTLP and `target_info`, such as `deployment.environment.name: production`; they \
          win over those of OTEL_RESOURCE_ATTRIBUTES",
     );
@@ -226,19 +224,31 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
     }
 }
 
-/// Shown as the setting that it stands for; what else the environment says of this process [`Plan::find_out`] adds.
-const SERVICE: Variable = Variable {
-    name: resource::SERVICE_NAME_VARIABLE,
-    setting: &["service"],
-    below: Some(&["resource", resource::SERVICE_NAME]),
-    means: Given::as_is,
-};
+/// What the environment says of this process, as the settings that it stands for; [`Plan::find_out`] adds it where there
+/// is no configuration to read.
+const RESOURCE: [Variable; 2] = [
+    Variable {
+        name: resource::SERVICE_NAME_VARIABLE,
+        setting: &["service"],
+        below: Some(&["resource", resource::SERVICE_NAME]),
+        each: false,
+        means: Given::as_is,
+    },
+    Variable {
+        name: resource::ATTRIBUTES_VARIABLE,
+        setting: &["resource"],
+        below: None,
+        each: true,
+        // Where it is wrong it is ignored, as OpenTelemetry has it, and that is told when the rest is found out.
+        means: |text| Ok(resource::pairs(text).map_or(Given::Nothing, Given::Mapping)),
+    },
+];
 
 /// Every variable of the environment that stands for a setting, for [`Document::with_environment`].
 #[must_use]
 pub fn variables() -> Vec<Variable> {
     let parts: &[&[Variable]] = &[
-        &[SERVICE],
+        &RESOURCE,
         #[cfg(feature = "otlp")]
         &push::settings::VARIABLES,
     ];

@@ -181,11 +181,10 @@ fn page() -> Vec<Panel> {
 #[cfg(feature = "otlp")]
 fn push() -> Vec<Panel> {
     const UNUSED: &str = "Nothing is pushed";
-    const NO_SPANS: &str = "No spans are sent";
     vec![
         Panel::series(
-            "Points",
-            "Points per second that the endpoint took, that it refused, and that were given up unsent. Good is sent alone.",
+            "Points, spans and log records",
+            "How many of each signal a second the endpoint took, refused, and were given up unsent. Good is sent alone.",
             12,
         )
         .query("sum by (signal, outcome) (rate(<vitalsign.otlp.points>[$__rate_interval]))", "{{signal}} · {{outcome}}")
@@ -246,31 +245,6 @@ fn push() -> Vec<Panel> {
         .unit("short")
         .stacked_bars()
         .when_empty("None lost"),
-        Panel::series(
-            "Spans",
-            "Spans per second that the collector took, and those that were lost, by reason. Good is taken alone.",
-            12,
-        )
-        .query("sum by (instance) (rate(<vitalsign.spans.exported>[$__rate_interval]))", "{{instance}} · taken")
-        .query(
-            "sum by (instance, reason) (rate(<vitalsign.spans.dropped>[$__rate_interval])) > 0",
-            "{{instance}} · {{reason}}",
-        )
-        .unit("cps")
-        .min(0)
-        .when_empty(NO_SPANS),
-        Panel::series(
-            "Since spans were taken",
-            "How long ago the collector last took spans. It should stay within a few seconds while checks run.",
-            12,
-        )
-        .query(
-            "time() - max by (instance) (<vitalsign.spans.last_success.timestamp>)",
-            "{{instance}}",
-        )
-        .unit("s")
-        .min(0)
-        .when_empty(NO_SPANS),
     ]
 }
 

@@ -30,7 +30,8 @@ pub(super) fn check(options: &Options, names: &[String], format: CheckFormat) ->
     let store = Store::new();
     // Lines on standard error only where they were asked for: the table says it all.
     if let Some(asked) = options.log_level
-        && telemetry::init(level(asked), lines(plan.log_format), &store, None).is_err()
+        && telemetry::init(level(asked), lines(plan.log_format), &store, telemetry::Listeners::default())
+            .is_err()
     {
         complain(&"cannot log: a logger is set already");
     }

@@ -18,7 +18,7 @@ use super::output::complain;
 pub(super) fn run(options: &Options) -> ExitCode {
     let Some((plan, _)) = options.plan() else { return ExitCode::FAILURE };
     let store = Store::new();
-    // Signals are waited for apart from everything that may get stuck; beside them only traces are sent.
+    // Signals are waited for apart from everything that may get stuck; beside them only traces and logs are sent.
     let waiting = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(waiting) => waiting,
         Err(error) => {
@@ -27,18 +27,24 @@ pub(super) fn run(options: &Options) -> ExitCode {
         }
     };
     #[cfg(feature = "otlp")]
-    let traces = match agent::traces(&plan, &store, waiting.handle()) {
-        Ok(traces) => traces,
+    let sent = agent::traces(&plan, &store, waiting.handle())
+        .and_then(|traces| Ok((traces, agent::logs(&plan, &store, waiting.handle())?)));
+    #[cfg(feature = "otlp")]
+    let (traces, logs) = match sent {
+        Ok(sent) => sent,
         Err(error) => {
             complain(&error.to_string());
             return ExitCode::FAILURE;
         }
     };
     #[cfg(feature = "otlp")]
-    let spans = traces.as_ref().map(agent::Traces::layer);
+    let listeners = telemetry::Listeners {
+        spans: traces.as_ref().map(agent::Traces::layer),
+        events: logs.as_ref().map(agent::Logs::layer),
+    };
     #[cfg(not(feature = "otlp"))]
-    let spans = None;
-    if let Err(error) = telemetry::init(level(plan.log_level), lines(plan.log_format), &store, spans) {
+    let listeners = telemetry::Listeners::default();
+    if let Err(error) = telemetry::init(level(plan.log_level), lines(plan.log_format), &store, listeners) {
         complain(&format!("cannot log: {error}"));
         return ExitCode::FAILURE;
     }
@@ -46,7 +52,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
     agent::show_client_names(&store);
     let started = Agent::start(plan, &store).map_err(|error| error.to_string());
     #[cfg(feature = "otlp")]
-    let started = started.map(|agent| agent.with_traces(traces));
+    let started = started.map(|agent| agent.with_traces(traces).with_logs(logs));
     match started.and_then(|agent| waiting.block_on(until_signal(agent))) {
         Ok(code) => code,
         Err(message) => {

@@ -17,6 +17,8 @@ pub struct Variable {
     /// Another setting which, where the text has it, keeps this variable from counting too: a general one whose place
     /// the variable would take.
     pub below: Option<&'static [&'static str]>,
+    /// Whether it stands for each value of a mapping by itself, wherever the text does not have that one.
+    pub each: bool,
     /// What its text means.
     pub means: fn(&str) -> Result<Given, &'static str>,
 }
@@ -82,7 +84,7 @@ pub(super) fn join(
 ) -> FromEnvironment {
     let counts = |variable: &&Variable| {
         let settings = std::iter::once(variable.setting).chain(variable.below);
-        settings.into_iter().all(|setting| is_free(root, setting))
+        variable.each || settings.into_iter().all(|setting| is_free(root, setting))
     };
     let counting: Vec<&Variable> = variables.iter().filter(counts).collect();
     let mut joined = FromEnvironment::default();
@@ -91,9 +93,19 @@ pub(super) fn join(
         match (variable.means)(text.trim()) {
             Ok(given) => {
                 let Some(node) = given.into_node(variable.name) else { continue };
-                if put(root, variable.setting, node) {
-                    let path = variable.setting.iter().fold(Path::default(), |path, key| path.key(key));
-                    joined.0.push((path, variable.name));
+                let mut put = |setting: &[&str], node| {
+                    if put(root, setting, node) {
+                        let path = setting.iter().fold(Path::default(), |path, key| path.key(key));
+                        joined.0.push((path, variable.name));
+                    }
+                };
+                match node.content {
+                    Content::Mapping(entries) if variable.each => {
+                        for Entry { key, value, .. } in entries {
+                            put(&[variable.setting, &[key.as_str()]].concat(), value);
+                        }
+                    }
+                    _ => put(variable.setting, node),
                 }
             }
             Err(message) => problems.add(Problem::of_variable(variable.name, message.to_owned(), None)),

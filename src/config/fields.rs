@@ -33,7 +33,7 @@ pub struct Fields<'a> {
     path: Path,
     records: Vec<Record>,
     /// What was taken and could not be read.
-    wrong: Vec<&'static str>,
+    wrong: Vec<String>,
 }
 
 enum Taken<T> {
@@ -137,6 +137,22 @@ impl<'a> Fields<'a> {
         values
     }
 
+    /// A mapping inside this one with any names, each a single value, in the order of the file; wrong values are noted and
+    /// left out.
+    pub fn values<T: Setting>(&mut self, name: &'static str, doc: &'static str) -> Vec<(String, T)> {
+        let (entries, place) = self.mapping(name).unwrap_or((&[], self.place));
+        let mut fields = Fields::new(self.shared, entries, place, self.path.key(name));
+        if fields.describing() {
+            fields.optional::<T>("<name>", "");
+        }
+        let mut value = |key: &str| fields.take(key, "", Need::Optional).into_value();
+        let values =
+            entries.iter().filter_map(|entry| Some((entry.key.clone(), value(&entry.key)?))).collect();
+        let records = fields.finish();
+        self.record(name, doc, Recorded::Entries(records));
+        values
+    }
+
     /// Whether the mapping has `name`.
     #[must_use]
     pub fn is_set(&self, name: &str) -> bool {
@@ -152,7 +168,7 @@ impl<'a> Fields<'a> {
     /// Whether `name` was taken and could not be read, so that what stands in for it says nothing about the file.
     #[must_use]
     pub fn is_wrong(&self, name: &str) -> bool {
-        self.wrong.contains(&name)
+        self.wrong.iter().any(|wrong| wrong == name)
     }
 
     /// Every key of the mapping, in the order of the file.

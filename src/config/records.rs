@@ -41,7 +41,7 @@ pub enum Recorded {
         /// What is in it.
         fields: Vec<Record>,
     },
-    /// A mapping with any names; each is a section. A description has one, called `<name>`.
+    /// A mapping with any names; each is a section, or each a setting. A description has one, called `<name>`.
     Entries(Vec<Record>),
 }
 

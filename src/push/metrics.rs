@@ -1,8 +1,11 @@
-//! What the agent says of its own push: attempts and failures, what waits, what was lost.
+//! What the agent says of its own push: attempts and failures, what waits, what was lost; the same for all signals. A
+//! record that finds the queue full is lost alone and in no batch.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::signal::Signal;
 use super::spool::{Level, Loss, Lost};
 use crate::metrics::{Counter, Gauge, Observe, Scope, Store};
 use crate::model::{Definition, Instrument, Reason};
@@ -28,7 +31,7 @@ static POINTS: Definition = Definition {
     instrument: Instrument::Counter,
     unit: "{point}",
     attributes: &["signal", "outcome"],
-    help: "Number of points taken by the OTLP endpoint (sent), refused by it (rejected), or given up unsent (dropped)",
+    help: "Number of points, spans or log records taken by the OTLP endpoint (sent), refused by it (rejected), or given up unsent (dropped)",
 };
 static LAST_SUCCESS: Definition = Definition {
     name: "vitalsign.otlp.last_success.timestamp",
@@ -107,14 +110,20 @@ pub(super) struct Metrics {
     _queue: Arc<dyn Observe>,
 }
 
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
 impl Metrics {
     /// The series of `signal` in `store`; `level` tells at any moment how much waits.
     pub(super) fn new(
         store: &Store,
-        signal: &str,
+        signal: Signal,
         level: impl Fn() -> (Level, SystemTime) + Send + Sync + 'static,
     ) -> Self {
-        let mut scope = store.scope();
+        let (mut scope, signal) = (store.scope(), signal.word());
         let mut point = |outcome| scope.counter(&POINTS, &[signal, outcome]);
         let (sent, rejected, dropped_points) = (point("sent"), point("rejected"), point("dropped"));
         let mut lost = |reason| scope.counter(&DROPPED, &[signal, reason]);
@@ -191,7 +200,9 @@ impl Observe for Queue {
     fn observe(&self) {
         let (level, now) = (self.level)();
         self.batches.set(level.batches as f64);
-        self.size.set(level.bytes as f64);
+        if let Some(bytes) = level.bytes {
+            self.size.set(bytes as f64);
+        }
         let age = level.oldest.map(|oldest| now.duration_since(oldest).unwrap_or_default());
         self.age.set(age.unwrap_or_default().as_secs_f64());
     }

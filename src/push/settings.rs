@@ -6,6 +6,7 @@
 
 mod endpoint;
 mod exporter;
+mod queue;
 mod spans;
 mod variables;
 
@@ -16,10 +17,11 @@ use crate::config::{Fields, Quantity, Word};
 use crate::metrics::otlp::{BATCH_LIMIT, Temporality};
 
 pub use exporter::{Compression, Exporter, Identity, Protocol};
+pub use queue::Queue;
 pub use spans::{Sampling, Spans};
 pub(crate) use variables::VARIABLES;
 
-use endpoint::Signal;
+use super::signal::Signal;
 use exporter::Way;
 
 /// How often metrics leave unless told otherwise: as often as Prometheus scrapes in most places, so that dashboards look
@@ -34,9 +36,11 @@ const SPOOL_ON_DISK: u32 = 64 << 20;
 const SPOOL_IN_MEMORY: u32 = 16 << 20;
 /// How long a batch waits unless told otherwise.
 const SPOOL_AGE: Duration = Duration::from_hours(24);
+/// What `OTEL_BLRP_SCHEDULE_DELAY` defaults to.
+const LINES_DELAY: Duration = Duration::from_secs(1);
 
 /// What leaves over OTLP. The default is nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Metrics, where they are pushed.
     pub metrics: Option<Metrics>,
@@ -46,6 +50,15 @@ pub struct Settings {
     pub spans: Spans,
     /// Logs, where they are pushed: only where that is asked for.
     pub logs: Option<Exporter>,
+    /// How many log lines wait where logs are pushed.
+    pub lines: Queue,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let lines = Queue::of(LINES_DELAY);
+        Self { metrics: None, traces: None, spans: Spans::default(), logs: None, lines }
+    }
 }
 
 /// How metrics are pushed.
@@ -132,9 +145,9 @@ fn read(fields: &mut Fields<'_>) -> Settings {
         (exporter.filter(|_| on && wanted.unwrap_or(true)), Spans::read(fields))
     });
     let doc = "logs, and what differs for them; they leave only when enabled";
-    let logs = fields.section("logs", doc, |fields| {
+    let (logs, lines) = fields.section("logs", doc, |fields| {
         let (exporter, wanted) = read_signal(fields, &general, Signal::Logs);
-        exporter.filter(|_| on && wanted.unwrap_or(false))
+        (exporter.filter(|_| on && wanted.unwrap_or(false)), Queue::read(fields, LINES_DELAY))
     });
     if let Some(message) = general.wrong_endpoint.take() {
         fields.problem("endpoint", message);
@@ -142,7 +155,7 @@ fn read(fields: &mut Fields<'_>) -> Settings {
         let help = "add `endpoint: http://collector:4318`, or set OTEL_EXPORTER_OTLP_ENDPOINT".to_owned();
         fields.problem_with_help("enabled", "there is no endpoint to push to", Some(help));
     }
-    Settings { metrics, traces, spans, logs }
+    Settings { metrics, traces, spans, logs, lines }
 }
 
 /// One signal, where it has an endpoint, and whether it was said to leave.

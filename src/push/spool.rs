@@ -80,7 +80,8 @@ pub(super) struct Lost {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Level {
     pub(super) batches: u64,
-    pub(super) bytes: u64,
+    /// Nothing where it waits in a form that has no size.
+    pub(super) bytes: Option<u64>,
     /// When the oldest was made.
     pub(super) oldest: Option<SystemTime>,
 }
@@ -203,7 +204,11 @@ impl Spool {
     /// How much waits.
     pub(super) fn level(&self) -> Level {
         let batches = u64::try_from(self.waiting.len()).unwrap_or(u64::MAX);
-        Level { batches, bytes: self.bytes, oldest: self.waiting.front().map(|first| first.name.made_at()) }
+        Level {
+            batches,
+            bytes: Some(self.bytes),
+            oldest: self.waiting.front().map(|first| first.name.made_at()),
+        }
     }
 
     /// How many batches end with this process.

@@ -44,18 +44,15 @@ impl Standing {
         self.0.lock().level
     }
 
-    /// The line.
-    pub(super) fn line(&self) -> String {
+    /// The line, while so much waits.
+    pub(super) fn line(&self, Level { batches, bytes, .. }: Level) -> String {
         let at = |at| humantime::format_rfc3339_seconds(at);
         let state = self.0.lock();
         let last = state.last_success.map_or_else(String::new, |last| format!(", last sent at {}", at(last)));
-        let Level { batches, bytes, .. } = state.level;
+        let bytes = bytes.map_or_else(String::new, |bytes| format!(" of {bytes} bytes"));
         match &state.failing {
             Some((since, said)) => {
-                format!(
-                    "failing since {} ({said}), {batches} batches of {bytes} bytes wait{last}",
-                    at(*since)
-                )
+                format!("failing since {} ({said}), {batches} batches{bytes} wait{last}", at(*since))
             }
             None if last.is_empty() => "nothing sent yet".to_owned(),
             None => format!("sending, {batches} batches wait{last}"),

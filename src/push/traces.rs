@@ -1,58 +1,34 @@
-//! Spans on their way out: from `tracing` through OpenTelemetry's SDK into a bounded queue, from there in batches to a
-//! collector over OTLP.
-//!
-//! A span that ends costs its sender one move into the queue and never a wait; where the queue is full it is dropped and
-//! counted. Sending is one task on a runtime of the caller's: the SDK's own batches are sent from a thread of theirs,
-//! which an asynchronous client cannot run on, and what that drops is counted nowhere. Nothing global is installed: a
-//! program puts the layer into its own subscriber and says when to stop.
+//! Spans on their way out: from `tracing` through OpenTelemetry's SDK to a collector.
 
-mod queue;
-mod send;
+use std::time::Duration;
 
-use std::fmt;
-
-use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry::{Context, InstrumentationScope};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter as _, SpanProcessor,
+};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 use tracing::{Subscriber, debug};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::records::{Client, Export, Queue, Records, Unusable, over};
+use super::settings::{Exporter, Spans};
+use super::signal::Signal;
 use crate::metrics::Store;
 use crate::resource::Resource;
-use crate::{supervisor, trace};
-
-use super::settings::{Exporter, Spans};
-use send::Sender;
-
-pub use queue::DEFINITIONS;
-
-/// Why traces cannot be sent at all.
-#[derive(Debug)]
-pub struct Unusable(String);
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "traces cannot be sent: {}", self.0)
-    }
-}
-
-impl std::error::Error for Unusable {}
+use crate::trace;
 
 /// Traces that are being sent. Dropped, what waits is lost: [`Traces::stop`] sends it first.
 #[derive(Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
-    source: watch::Sender<opentelemetry_sdk::Resource>,
-    sender: JoinHandle<()>,
-    stop: CancellationToken,
+    records: Records,
 }
 
 impl Traces {
@@ -68,20 +44,15 @@ impl Traces {
         store: &Store,
         runtime: &Handle,
     ) -> Result<Self, Unusable> {
-        let (source, seen) = watch::channel(send::source(resource));
-        let mut sender = Sender::new(exporter, seen).map_err(Unusable)?;
-        let (queue, waiting) = queue::queue(spans, store);
-        let provider =
-            SdkTracerProvider::builder().with_sampler(spans.sampler()).with_span_processor(queue).build();
-        let stop = CancellationToken::new();
-        let send = async move |batch| sender.send(batch).await;
-        let sender = supervisor::task_on(runtime, waiting.empty(send, stop.clone()));
-        Ok(Self { provider, source, sender, stop })
+        let (records, queue) =
+            Records::start::<SpanExporter>(exporter, spans.queue, resource, store, runtime)?;
+        let provider = SdkTracerProvider::builder().with_sampler(spans.sampler());
+        Ok(Self { provider: provider.with_span_processor(Ended(queue)).build(), records })
     }
 
     /// Says what the spans are of, where that was not known before.
     pub fn set_resource(&self, resource: &Resource) {
-        self.source.send_replace(send::source(resource));
+        self.records.set_resource(resource);
     }
 
     /// What records the spans of this crate, for the subscriber of the program.
@@ -107,14 +78,56 @@ impl Traces {
         self.provider.tracer_with_scope(scope.with_version(env!("CARGO_PKG_VERSION")).build())
     }
 
+    /// How it stands at any moment, in one line.
+    pub(crate) fn line(&self) -> impl Fn() -> String + Send + Sync + 'static {
+        self.records.line()
+    }
+
     /// Sends what waits, until `deadline` at most. Spans that end later are lost.
     pub async fn stop(mut self, deadline: Instant) {
-        self.stop.cancel();
-        if timeout_at(deadline, &mut self.sender).await.is_err() {
-            self.sender.abort();
-        }
+        self.records.stop(deadline).await;
         if let Err(error) = self.provider.shutdown() {
             debug!(%error, "traces had ended already");
         }
+    }
+}
+
+/// Where spans that ended come in.
+#[derive(Debug)]
+struct Ended(Queue<SpanData>);
+
+impl SpanProcessor for Ended {
+    fn on_start(&self, _span: &mut Span, _context: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if span.span_context.is_sampled() {
+            self.0.push(span);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+impl Export for SpanExporter {
+    type Record = SpanData;
+    const SIGNAL: Signal = Signal::Traces;
+
+    fn new(client: Client, timeout: Duration) -> Result<Self, ExporterBuildError> {
+        over(Self::builder().with_http(), client, timeout).build()
+    }
+
+    fn of(&mut self, source: &opentelemetry_sdk::Resource) {
+        self.set_resource(source);
+    }
+
+    fn export(&self, records: &[SpanData]) -> impl Future<Output = OTelSdkResult> + Send {
+        // It takes them for good, and a part that is too large is needed again.
+        opentelemetry_sdk::trace::SpanExporter::export(self, records.to_vec())
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::settings::{Exporter, Protocol};
+use super::signal::Signal;
 use crate::model::Reason;
 
 /// A request on its way.
@@ -65,13 +66,6 @@ impl Failure {
     pub(super) fn too_large() -> Self {
         Self { reason: Reason::UnexpectedStatus, said: "larger than what the collector takes".to_owned() }
     }
-}
-
-/// What is sent, where a transport has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signal {
-    Metrics,
-    Traces,
 }
 
 /// The transport that `exporter` asks for, for `signal`. Connects nowhere yet.

@@ -1,8 +1,8 @@
-//! A collector in the test process: takes OTLP metrics and traces over HTTP and gRPC, keeps what it took as decoded protobuf, and
-//! behaves as badly as the test's script says.
+//! A collector in the test process: takes OTLP metrics, traces and logs over HTTP and gRPC, keeps what it took as decoded
+//! protobuf, and behaves as badly as the test's script says.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{
         Arc,
@@ -12,13 +12,17 @@ use std::{
 };
 
 use opentelemetry_proto::tonic::{
-    collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
+    logs::v1::LogRecord,
     metrics::v1::{Metric, metric::Data, number_data_point::Value},
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::recorder::{Received, received};
+use super::recorder::{Received, hex, pairs, received, value};
 
 #[path = "otlp/grpc.rs"]
 mod grpc;
@@ -32,7 +36,7 @@ pub(crate) mod tls;
 pub(crate) enum Step {
     /// Takes it.
     Take,
-    /// Takes it, but for so many points or spans.
+    /// Takes it, but for so many points, spans or lines.
     TakePartly(i64),
     /// Answers with this status and `Retry-After`; over gRPC with this code and `RetryInfo` in seconds.
     Refuse(u16, Option<&'static str>),
@@ -98,6 +102,46 @@ impl Taken {
     }
 }
 
+/// A line of a log that was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    /// The attributes of its resource.
+    pub(crate) resource: BTreeMap<String, String>,
+    /// The name of its scope.
+    pub(crate) scope: String,
+    pub(crate) record: LogRecord,
+}
+
+impl Line {
+    pub(crate) fn body(&self) -> String {
+        value(self.record.body.as_ref())
+    }
+
+    pub(crate) fn attributes(&self) -> BTreeMap<String, String> {
+        pairs(&self.record.attributes)
+    }
+
+    /// Trace and span that it was written in; empty where there were none.
+    pub(crate) fn ids(&self) -> (String, String) {
+        (hex(&self.record.trace_id), hex(&self.record.span_id))
+    }
+}
+
+/// The lines of a request.
+fn lines(request: ExportLogsServiceRequest) -> Vec<Line> {
+    let lines = request.resource_logs.into_iter().flat_map(|group| {
+        let resource = pairs(&group.resource.unwrap_or_default().attributes);
+        let scopes = group.scope_logs.into_iter().flat_map(|scope| {
+            let name = scope.scope.unwrap_or_default().name;
+            scope.log_records.into_iter().map(move |record| (name.clone(), record))
+        });
+        scopes
+            .map(move |(scope, record)| Line { resource: resource.clone(), scope, record })
+            .collect::<Vec<_>>()
+    });
+    lines.collect()
+}
+
 /// The time of every point.
 pub(crate) fn times(metric: &Metric) -> Vec<u64> {
     match metric.data.as_ref() {
@@ -116,8 +160,10 @@ struct State {
     script: Mutex<VecDeque<Step>>,
     otherwise: Mutex<Option<Step>>,
     spans_script: Mutex<VecDeque<Step>>,
+    logs_script: Mutex<VecDeque<Step>>,
     taken: Mutex<Vec<Taken>>,
     spans: Mutex<Vec<Received>>,
+    lines: Mutex<Vec<Line>>,
     requests: AtomicUsize,
     answers_lost: AtomicUsize,
 }
@@ -135,12 +181,21 @@ impl State {
         self.spans_script.lock().pop_front().unwrap_or(Step::Take)
     }
 
+    /// The same for one with log lines.
+    fn next_of_logs(&self) -> Step {
+        self.logs_script.lock().pop_front().unwrap_or(Step::Take)
+    }
+
     fn take(&self, taken: Taken) {
         self.taken.lock().push(taken);
     }
 
     fn take_spans(&self, request: ExportTraceServiceRequest) {
         self.spans.lock().extend(received(request));
+    }
+
+    fn take_logs(&self, request: ExportLogsServiceRequest) {
+        self.lines.lock().extend(lines(request));
     }
 }
 
@@ -185,6 +240,11 @@ impl Collector {
         self.state.spans_script.lock().extend(steps);
     }
 
+    /// The same for those with log lines.
+    pub(crate) fn script_logs(&self, steps: impl IntoIterator<Item = Step>) {
+        self.state.logs_script.lock().extend(steps);
+    }
+
     /// What the next requests with metrics get, one step each.
     pub(crate) fn script(&self, steps: impl IntoIterator<Item = Step>) {
         self.state.script.lock().extend(steps);
@@ -208,6 +268,11 @@ impl Collector {
     /// All spans that were taken so far, in the order of arrival.
     pub(crate) fn spans(&self) -> Vec<Received> {
         self.state.spans.lock().clone()
+    }
+
+    /// All log lines that were taken so far, in the order of arrival.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        self.state.lines.lock().clone()
     }
 
     /// How many requests with metrics came, whatever became of them.

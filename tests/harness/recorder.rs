@@ -10,7 +10,7 @@ use std::{
 
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{KeyValue, any_value::Value},
+    common::v1::{AnyValue, KeyValue, any_value::Value},
     trace::v1::{Span, span::SpanKind, status::StatusCode},
 };
 use parking_lot::Mutex;
@@ -149,15 +149,21 @@ pub(crate) fn received(export: ExportTraceServiceRequest) -> Vec<Received> {
     received.collect()
 }
 
-fn pairs(attributes: &[KeyValue]) -> BTreeMap<String, String> {
-    let text = |attribute: &KeyValue| match attribute.value.as_ref().and_then(|value| value.value.clone()) {
+/// Attributes as texts.
+pub(crate) fn pairs(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+    let pair = |attribute: &KeyValue| (attribute.key.clone(), value(attribute.value.as_ref()));
+    attributes.iter().map(pair).collect()
+}
+
+/// A value as text.
+pub(crate) fn value(value: Option<&AnyValue>) -> String {
+    match value.and_then(|value| value.value.clone()) {
         Some(Value::StringValue(text)) => text,
         Some(Value::IntValue(number)) => number.to_string(),
         other => format!("{other:?}"),
-    };
-    attributes.iter().map(|attribute| (attribute.key.clone(), text(attribute))).collect()
+    }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -180,8 +180,13 @@ fn panics_in_hiding() {
 /// An agent with a check that panics over a secret; prints what it serves.
 fn panics() {
     let store = Store::new();
-    telemetry::init(tracing::level_filters::LevelFilter::TRACE, telemetry::Format::Logfmt, &store, None)
-        .unwrap();
+    telemetry::init(
+        tracing::level_filters::LevelFilter::TRACE,
+        telemetry::Format::Logfmt,
+        &store,
+        telemetry::Listeners::default(),
+    )
+    .unwrap();
     let mut plan = Plan { listen: vec!["127.0.0.1:0".parse().unwrap()], ..Plan::default() };
     plan.add(check("panics", async || assert!(ports::free() == 0, "canary-{}", "panic"))).unwrap();
     let engine = Engine::start(plan, &store).unwrap();

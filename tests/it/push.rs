@@ -30,9 +30,14 @@ fn url(collector: &Collector, protocol: Protocol) -> String {
     format!("http://{}{protocol}", collector.addr)
 }
 
-/// A number of the push.
+/// A number of the push of metrics.
 fn own(agent: &Agent, name: &str, labels: &[(&str, &str)]) -> f64 {
-    let labels: Vec<_> = [("signal", "metrics")].into_iter().chain(labels.iter().copied()).collect();
+    of_signal(agent, "metrics", name, labels)
+}
+
+/// A number of the push of `signal`.
+pub(crate) fn of_signal(agent: &Agent, signal: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let labels: Vec<_> = [("signal", signal)].into_iter().chain(labels.iter().copied()).collect();
     agent.scrape().value(&format!("vitalsign_otlp_{name}"), &labels).unwrap_or(f64::NAN)
 }
 
@@ -86,6 +91,7 @@ fn the_command_line_says_where_settings_come_from_and_what_is_wrong() {
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
             .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary")
             .env("OTEL_SERVICE_NAME", "orders")
+            .env("OTEL_RESOURCE_ATTRIBUTES", "team=a%20$b,service.namespace=shop")
     };
     let shown = launch().arg("config").arg("show").run();
     let line =
@@ -93,6 +99,10 @@ fn the_command_line_says_where_settings_come_from_and_what_is_wrong() {
     assert!(shown.status.success() && shown.stdout.contains(line), "{}", shown.stdout);
     let line = "service: orders  # from the environment variable OTEL_SERVICE_NAME\n";
     assert!(shown.stdout.contains(line), "{}", shown.stdout);
+    for line in ["team: \"a $$b\"", "service.namespace: shop"] {
+        let line = format!("  {line}  # from the environment variable OTEL_RESOURCE_ATTRIBUTES\n");
+        assert!(shown.stdout.contains(&line), "{line}{}", shown.stdout);
+    }
     assert!(!shown.stdout.contains("canary"), "{}", shown.stdout);
     let wrong = launch().env("OTEL_METRIC_EXPORT_INTERVAL", "10s").arg("config").arg("check").run();
     assert!(!wrong.status.success());

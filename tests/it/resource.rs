@@ -35,6 +35,18 @@ fn the_page_says_what_the_process_is() {
 }
 
 #[test]
+fn each_attribute_says_where_it_comes_from_and_the_configuration_wins() {
+    let shown = Launch::new(CONFIG)
+        .env("OTEL_RESOURCE_ATTRIBUTES", "team=of%20the%20environment,service.namespace=shop")
+        .arg("config")
+        .arg("show")
+        .run();
+    let lines = "resource:\n  deployment.environment.name: test  # line 1\n  team: \"of the file\"  # line 1\n  \
+                 service.namespace: shop  # from the environment variable OTEL_RESOURCE_ATTRIBUTES\n";
+    assert!(shown.status.success() && shown.stdout.contains(lines), "{}{}", shown.stdout, shown.stderr);
+}
+
+#[test]
 fn the_configuration_names_the_service_before_the_environment_does() {
     for config in ["service: billing\n", "resource: { service.name: billing }\n"] {
         let agent =

@@ -20,7 +20,7 @@ use crate::harness::{
 const SOON: Duration = Duration::from_secs(30);
 const OPENMETRICS: (&str, &str) = ("accept", "application/openmetrics-text;version=1.0.0,*/*;q=0.1");
 
-fn checks(target: &Recorder) -> String {
+pub(crate) fn checks(target: &Recorder) -> String {
     format!(
         "service: shop\nversion: 1.2.3\nlog: {{ level: debug, format: json }}\nchecks:\n  web: {{ kind: http, url: \
          'http://{}/ping', interval: 1s, timeout: 900ms }}\n  down: {{ kind: http, url: \
@@ -49,6 +49,16 @@ fn exemplars(agent: &Agent, name: &str, labels: &[(&str, &str)]) -> Vec<Exemplar
     );
     let page = OpenMetrics::parse(page.text());
     page.of(name, labels).filter_map(|sample| sample.exemplar.clone()).collect()
+}
+
+/// A number of the push of traces.
+fn own(agent: &Agent, name: &str, labels: &[(&str, &str)]) -> f64 {
+    crate::push::of_signal(agent, "traces", name, labels)
+}
+
+/// How many spans became this.
+fn spans(agent: &Agent, outcome: &str) -> f64 {
+    own(agent, "points_total", &[("outcome", outcome)])
 }
 
 /// The span that an exemplar, a log line or a header leads to, once it has arrived.
@@ -252,15 +262,53 @@ fn answers(protocol: Protocol, later: u16) {
     });
     assert_eq!(run.span.name, "healthcheck web");
     assert_eq!(run.resource["service.name"], "shop");
-    let value = |name: &str, labels: &[(&str, &str)]| agent.scrape().value(name, labels).unwrap_or(f64::NAN);
-    eventually("what was refused", SOON, || {
-        value("vitalsign_spans_dropped_total", &[("reason", "rejected")]) == 1.0
-    });
-    eventually("spans that were taken", SOON, || value("vitalsign_spans_exported_total", &[]) > 0.0);
-    assert_eq!(value("vitalsign_spans_dropped_total", &[("reason", "export_failed")]), 0.0);
+    eventually("what was refused", SOON, || spans(&agent, "rejected") == 1.0);
+    eventually("spans that were taken", SOON, || spans(&agent, "sent") > 0.0);
+    assert_eq!(spans(&agent, "dropped"), 0.0);
+    assert_eq!(own(&agent, "export_failures_total", &[("error_type", "unexpected_status")]), 2.0);
+    assert!(own(&agent, "exports_total", &[]) > 2.0);
+    assert_eq!(own(&agent, "dropped_batches_total", &[("reason", "expired")]), 0.0);
+    assert!(own(&agent, "last_success_timestamp_seconds", &[]) > 1e9);
+    let line = agent.health()["details"]["otlp_traces"].as_str().unwrap().to_owned();
+    assert!(line.starts_with("sending, ") && line.contains("last sent at 20"), "{line}");
     assert!(!agent.log().contains("not taken"), "{}", agent.log());
     // Its words, in a refusal and in an answer, and a password in a URL.
     assert!(!agent.log().contains("canary"), "{}", agent.log());
+}
+
+/// What a collector takes only in parts arrives in parts, each span once.
+#[test]
+fn spans_that_are_too_many_at_once_arrive_in_parts() {
+    let words = "grpc: received message larger than max (94112 vs. 65536)";
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let (collector, target) = (Collector::start(protocol), Recorder::start());
+        collector.script_spans([Step::TooLarge(words), Step::TooLarge(words)]);
+        let spoken = if protocol == Protocol::Grpc { "grpc" } else { "http/protobuf" };
+        // Long enough for several runs to be in the first batch.
+        let more = format!("protocol: {spoken}, traces: {{ delay: 3s }}");
+        let agent = pushing_to(&collector, &more, &target).start();
+        let asked = eventually("requests to the target", SOON, || {
+            Some(target.requests()).filter(|requests| requests.len() >= 3)
+        });
+        for (trace, id) in asked.iter().map(parent_of) {
+            let found = || {
+                let spans = collector.spans();
+                spans.iter().filter(|span| span.trace() == trace && span.id() == id).count()
+            };
+            eventually("the span of a run", ARRIVES, || found() > 0);
+            assert_eq!(found(), 1, "{trace} {id}");
+        }
+        eventually("all of it to be counted", SOON, || {
+            // What arrived before the page was made is on it.
+            let arrived = collector.spans().len();
+            let sent = spans(&agent, "sent");
+            #[expect(clippy::cast_precision_loss, reason = "a handful")]
+            let counted = sent >= arrived as f64;
+            if counted { Ok(()) } else { Err(format!("{arrived} arrived, {sent} are counted")) }
+        });
+        assert_eq!((spans(&agent, "rejected"), spans(&agent, "dropped")), (0.0, 0.0), "{}", agent.log());
+        assert_eq!(own(&agent, "export_failures_total", &[("error_type", "unexpected_status")]), 2.0);
+    }
 }
 
 /// A collector that is away costs two log lines, however long, and no run.
@@ -270,14 +318,15 @@ fn a_collector_that_is_away_is_told_once() {
     let away =
         format!("endpoint: 'http://127.0.0.1:{}/v1/traces', delay: 100ms, timeout: 200ms", ports::free());
     let agent = Launch::new(&format!("{}otlp: {{ traces: {{ {away} }} }}\n", checks(&target))).start();
-    let lost = || {
-        let page = agent.scrape();
-        page.value("vitalsign_spans_dropped_total", &[("reason", "export_failed")]).unwrap_or(0.0)
-    };
+    let lost = || spans(&agent, "dropped");
     let first = eventually("lost spans", SOON, || Some(lost()).filter(|lost| *lost > 0.0));
     eventually("more of them", SOON, || lost() > first);
     let told = agent.log().lines().filter(|line| line.contains("traces are not taken")).count();
     assert_eq!(told, 1, "{}", agent.log());
+    assert!(own(&agent, "export_failures_total", &[("error_type", "connection_refused")]) > 1.0);
+    assert!(own(&agent, "dropped_batches_total", &[("reason", "expired")]) > 0.0);
+    let line = agent.health()["details"]["otlp_traces"].as_str().unwrap().to_owned();
+    assert!(line.starts_with("failing since ") && line.contains("connection refused"), "{line}");
     let runs = agent.scrape().value("healthcheck_runs_total", &[("healthcheck_name", "web")]);
     assert!(runs.is_some_and(|runs| runs > 0.0));
     agent.signal(Signal::TERM);

@@ -40,13 +40,13 @@ impl<'a> Fields<'a> {
         self.entries.iter().find(|entry| entry.key == name)
     }
 
-    pub(super) fn record(&mut self, name: &'static str, doc: &'static str, content: Recorded) {
+    pub(super) fn record(&mut self, name: &str, doc: &'static str, content: Recorded) {
         if !self.records.iter().any(|record| record.name == name) {
             self.records.push(Record { name: name.to_owned(), doc, content });
         }
     }
 
-    pub(super) fn take<T: Setting>(&mut self, name: &'static str, doc: &'static str, need: Need) -> Taken<T> {
+    pub(super) fn take<T: Setting>(&mut self, name: &str, doc: &'static str, need: Need) -> Taken<T> {
         let entry = self.find(name);
         let twin = if T::TWIN { self.find(&format!("{name}_file")) } else { None };
         let (taken, origin) = match (entry, twin) {
@@ -67,7 +67,7 @@ impl<'a> Fields<'a> {
             }
         };
         if matches!(taken, Taken::Wrong) {
-            self.wrong.push(name);
+            self.wrong.push(name.to_owned());
         }
         let shown = match (&taken, &need) {
             (Taken::Value(value), _) => Some(value.show()),

@@ -4,25 +4,7 @@ use url::Url;
 
 use super::exporter::Protocol;
 use crate::config::{Node, Reading, SecretUrl, Setting};
-
-/// What leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signal {
-    Metrics,
-    Traces,
-    Logs,
-}
-
-impl Signal {
-    /// The path of the signal below a general endpoint.
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Metrics => "v1/metrics",
-            Self::Traces => "v1/traces",
-            Self::Logs => "v1/logs",
-        }
-    }
-}
+use crate::push::signal::Signal;
 
 /// The setting `endpoint`.
 #[derive(Clone)]

@@ -9,8 +9,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::endpoint::{Endpoint, Signal};
+use super::endpoint::Endpoint;
 use crate::config::{Fields, Secret, SecretUrl, Word};
+use crate::push::signal::Signal;
 use crate::tls::{self, Roots};
 
 /// How long a request may take unless told otherwise, as OpenTelemetry has it.

@@ -1,4 +1,4 @@
-//! Which spans are recorded, in OpenTelemetry's words, and how many wait.
+//! Which spans are recorded, in OpenTelemetry's words.
 //!
 //! The default records everything whose caller does not say otherwise. At 10,000 checks every ten seconds that is a
 //! thousand spans a second, and several times as many with the phases: a ratio then does as well.
@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::Sampler;
 
+use super::queue::Queue;
 use crate::config::{Fields, Word};
 
-/// What OpenTelemetry's `OTEL_BSP_*` variables default to.
-const QUEUE_SIZE: u32 = 2048;
-const BATCH_SIZE: u32 = 512;
+/// What `OTEL_BSP_SCHEDULE_DELAY` defaults to.
 const DELAY: Duration = Duration::from_secs(5);
 
 /// Which spans are recorded, and how many wait.
@@ -21,23 +20,13 @@ pub struct Spans {
     pub sampling: Sampling,
     /// The share of traces that a ratio records.
     pub ratio: f64,
-    /// How many spans wait at most; one more is dropped.
-    pub queue_size: usize,
-    /// How many spans a request has at most.
-    pub batch_size: usize,
-    /// How long the first span of a batch waits for others.
-    pub delay: Duration,
+    /// What waits to be sent.
+    pub queue: Queue,
 }
 
 impl Default for Spans {
     fn default() -> Self {
-        Self {
-            sampling: Sampling::ParentBasedAlwaysOn,
-            ratio: 1.0,
-            queue_size: QUEUE_SIZE as usize,
-            batch_size: BATCH_SIZE as usize,
-            delay: DELAY,
-        }
+        Self { sampling: Sampling::ParentBasedAlwaysOn, ratio: 1.0, queue: Queue::of(DELAY) }
     }
 }
 
@@ -89,16 +78,7 @@ impl Spans {
         if !(0.0..=1.0).contains(&ratio) {
             fields.problem("sampler_arg", "must be between 0 and 1");
         }
-        let queue_size = fields.or("queue_size", QUEUE_SIZE, "how many spans wait before one is dropped");
-        let batch_size = fields.or("batch_size", BATCH_SIZE, "how many spans a request has at most");
-        let delay = fields.or("delay", DELAY, "how long a span waits for others to go with it");
-        for (name, number) in [("queue_size", queue_size), ("batch_size", batch_size)] {
-            if !(1..=1 << 20).contains(&number) {
-                fields.problem(name, "must be between 1 and 1048576");
-            }
-        }
-        let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
-        Self { sampling, ratio, queue_size: size(queue_size), batch_size: size(batch_size), delay }
+        Self { sampling, ratio, queue: Queue::read(fields, DELAY) }
     }
 
     pub(in crate::push) fn sampler(&self) -> Sampler {

@@ -270,9 +270,9 @@ fn spans_are_sampled_as_the_variables_say() {
     let (sampler, share) = (("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.25"));
     let spans = read(NOTHING, &[sampler, share, ("OTEL_BSP_SCHEDULE_DELAY", "100")]).spans;
     assert!(matches!(spans.sampler(), Sampler::TraceIdRatioBased(0.25)), "{spans:?}");
-    assert_eq!(spans.delay, Duration::from_millis(100));
+    assert_eq!(spans.queue.delay, Duration::from_millis(100));
     let spans = read("otlp: {traces: {sampler: always_off, queue_size: 7}}", &[sampler]).spans;
-    assert_eq!((spans.sampling, spans.queue_size), (Sampling::AlwaysOff, 7));
+    assert_eq!((spans.sampling, spans.queue.size), (Sampling::AlwaysOff, 7));
     assert!(wrong(NOTHING, &[("OTEL_TRACES_SAMPLER", "xray")]).contains("OTEL_TRACES_SAMPLER: expected "));
     assert!(wrong(NOTHING, &[("OTEL_TRACES_SAMPLER_ARG", "2")]).contains("must be between 0 and 1"));
     assert!(wrong(NOTHING, &[("OTEL_BSP_MAX_QUEUE_SIZE", "0")]).contains("must be between 1 and"));

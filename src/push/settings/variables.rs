@@ -16,6 +16,7 @@ macro_rules! way {
             name: concat!("OTEL_EXPORTER_OTLP_", $variable),
             setting: &["otlp", $setting],
             below: None,
+            each: false,
             means: $means,
         },
     )* $( $other, )* ] };
@@ -24,6 +25,7 @@ macro_rules! way {
             name: concat!("OTEL_EXPORTER_OTLP_", $signal, $variable),
             setting: &["otlp", $section, $setting],
             below: Some(&["otlp", $setting]),
+            each: false,
             means: $means,
         }
     };
@@ -34,11 +36,11 @@ const fn own(
     setting: &'static [&'static str],
     means: fn(&str) -> Result<Given, &'static str>,
 ) -> Variable {
-    Variable { name, setting, below: None, means }
+    Variable { name, setting, below: None, each: false, means }
 }
 
 /// Every variable that stands for a setting of the section `otlp`.
-pub(crate) static VARIABLES: [Variable; 48] = way! {
+pub(crate) static VARIABLES: [Variable; 51] = way! {
     "endpoint" "ENDPOINT" Given::as_is;
     "headers" "HEADERS" headers;
     "timeout" "TIMEOUT" milliseconds;
@@ -61,6 +63,9 @@ pub(crate) static VARIABLES: [Variable; 48] = way! {
     own("OTEL_BSP_SCHEDULE_DELAY", &["otlp", "traces", "delay"], milliseconds),
     own("OTEL_BSP_MAX_QUEUE_SIZE", &["otlp", "traces", "queue_size"], Given::as_is),
     own("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", &["otlp", "traces", "batch_size"], Given::as_is),
+    own("OTEL_BLRP_SCHEDULE_DELAY", &["otlp", "logs", "delay"], milliseconds),
+    own("OTEL_BLRP_MAX_QUEUE_SIZE", &["otlp", "logs", "queue_size"], Given::as_is),
+    own("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", &["otlp", "logs", "batch_size"], Given::as_is),
 };
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of all meanings")]

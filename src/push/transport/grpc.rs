@@ -12,18 +12,11 @@ use reqwest::{Client, Response, StatusCode, Url};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{Answer, Failure, Sending, Signal, Transport, client, http};
+use super::{Answer, Failure, Sending, Transport, client, http};
 use crate::model::Reason;
 use crate::push::packing::for_the_way;
 use crate::push::settings::{Compression, Exporter};
-
-/// The method that takes a signal.
-const fn method(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-    }
-}
+use crate::push::signal::Signal;
 
 /// Sends batches by gRPC.
 pub(super) struct Grpc {
@@ -50,7 +43,7 @@ impl Grpc {
         }
         headers.extend(exporter.headers.clone());
         let mut url = exporter.endpoint.expose().clone();
-        url.set_path(method(signal));
+        url.set_path(signal.method());
         Self { client, url, headers, compression: exporter.compression }
     }
 }

@@ -10,6 +10,10 @@ use std::{
 };
 
 use opentelemetry_proto::tonic::collector::{
+    logs::v1::{
+        ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+        logs_service_server::{LogsService, LogsServiceServer},
+    },
     metrics::v1::{
         ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
         metrics_service_server::{MetricsService, MetricsServiceServer},
@@ -61,6 +65,7 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
     let service = Service { state, sockets: Sockets::default() };
     let metrics = MetricsServiceServer::new(service.clone()).accept_compressed(gzip).accept_compressed(zstd);
     let traces = TraceServiceServer::new(service.clone()).accept_compressed(gzip).accept_compressed(zstd);
+    let logs = LogsServiceServer::new(service.clone()).accept_compressed(gzip).accept_compressed(zstd);
     let sockets = service.sockets.clone();
     let incoming = TcpIncoming::from(listener).map(move |stream| {
         sockets.add(stream.as_ref().unwrap());
@@ -69,6 +74,7 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
     let served = Server::builder()
         .add_service(InterceptedService::new(metrics, service.decides(State::next)))
         .add_service(InterceptedService::new(traces, service.decides(State::next_of_spans)))
+        .add_service(InterceptedService::new(logs, service.decides(State::next_of_logs)))
         .serve_with_incoming(incoming);
     served.await.unwrap();
 }
@@ -91,7 +97,7 @@ impl Service {
         }
     }
 
-    /// Does what was decided, and says how many points or spans are refused where the others are taken.
+    /// Does what was decided, and says how many points, spans or lines are refused where the others are taken.
     async fn answer<T>(&self, request: Request<T>, take: impl FnOnce(&State, T)) -> Result<i64, Status> {
         match request.extensions().get().cloned().unwrap() {
             Step::Take => {
@@ -151,6 +157,19 @@ impl TraceService for Service {
         let partial = ExportTracePartialSuccess { rejected_spans, error_message: "canary".to_owned() };
         let partial_success = (rejected_spans > 0).then_some(partial);
         Ok(Response::new(ExportTraceServiceResponse { partial_success }))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Service {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        let rejected_log_records = self.answer(request, State::take_logs).await?;
+        let partial = ExportLogsPartialSuccess { rejected_log_records, error_message: "canary".to_owned() };
+        let partial_success = (rejected_log_records > 0).then_some(partial);
+        Ok(Response::new(ExportLogsServiceResponse { partial_success }))
     }
 }
 

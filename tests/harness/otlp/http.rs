@@ -42,8 +42,12 @@ async fn connection(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
         let header =
             |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let length: usize = header("content-length").unwrap().parse().unwrap();
-        let of_spans = path.ends_with("/v1/traces");
-        let step = if of_spans { state.next_of_spans() } else { state.next() };
+        let (of_spans, of_logs) = (path.ends_with("/v1/traces"), path.ends_with("/v1/logs"));
+        let step = match (of_spans, of_logs) {
+            (true, _) => state.next_of_spans(),
+            (_, true) => state.next_of_logs(),
+            _ => state.next(),
+        };
         if step == Step::CutRequest {
             return None;
         }
@@ -61,14 +65,15 @@ async fn connection(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
             Some("zstd") => body = zstd::decode_all(&*body).unwrap(),
             other => panic!("{other:?}"),
         }
-        let take = || match of_spans {
-            true => state.take_spans(Message::decode(&*body).unwrap()),
-            false => state.take(Taken { request: Message::decode(&*body).unwrap(), path, headers }),
+        let take = || match (of_spans, of_logs) {
+            (true, _) => state.take_spans(Message::decode(&*body).unwrap()),
+            (_, true) => state.take_logs(Message::decode(&*body).unwrap()),
+            _ => state.take(Taken { request: Message::decode(&*body).unwrap(), path, headers }),
         };
         let answer = match &step {
             Step::Take | Step::TakePartly(_) => {
                 take();
-                // The answer about spans has the same fields.
+                // The answers about spans and lines have the same fields.
                 let rejected_data_points = if let Step::TakePartly(points) = step { points } else { 0 };
                 let partial =
                     ExportMetricsPartialSuccess { rejected_data_points, error_message: "canary".to_owned() };

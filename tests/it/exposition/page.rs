@@ -86,7 +86,8 @@ impl Running {
         let word = if protocol == Protocol::Http { "http/protobuf" } else { "grpc" };
         let agent = Agent::start(&format!(
             "collectors: {{ clock: {{ enabled: true }}, file_descriptors: {{ enabled: true }} }}\notlp: {{ endpoint: 'http://{}', protocol: {word}, \
-             metrics: {{ interval: 500ms }}, traces: {{ delay: 500ms }} }}\n{checks}",
+             metrics: {{ interval: 500ms }}, traces: {{ delay: 500ms }}, \
+             logs: {{ enabled: true }} }}\n{checks}",
             collector.addr
         ));
         Self { protocol, collector, agent }
@@ -110,8 +111,9 @@ impl Running {
             let page = agent.get("/metrics").text().to_owned();
             let all = [
                 "system_cpu_utilization_ratio{",
-                "vitalsign_otlp_last_success_timestamp_seconds{",
-                "vitalsign_spans_last_success_timestamp_seconds ",
+                "vitalsign_otlp_last_success_timestamp_seconds{signal=\"metrics\"}",
+                "vitalsign_otlp_last_success_timestamp_seconds{signal=\"traces\"}",
+                "vitalsign_otlp_last_success_timestamp_seconds{signal=\"logs\"}",
             ];
             all.iter().all(|line| page.contains(&format!("\n{line}"))).then_some(page)
         });
