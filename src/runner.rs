@@ -90,6 +90,9 @@ impl Runner {
             let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
             tasks.start("check", Box::new(cycle).run(start, stop.clone()));
         }
+        // The families are put in order here, where their memory came from: a thread that reads has an arena of its own,
+        // and what it replaced would stay with this one.
+        drop(store.snapshot());
         tasks.start("pulse", beat(board.clone(), stop.clone()));
         Ok(Self { tasks, stop })
     }
