@@ -85,14 +85,17 @@ impl Runner {
         let (mut tasks, stop, limits) = (Tasks::default(), CancellationToken::new(), Limits::default());
         let (delay, start) = (metrics::scheduler_delay(store), Instant::now());
         let mut chances = Chances::default();
-        for (planned, tracker) in planned.into_iter().zip(trackers) {
+        let cycles = planned.into_iter().zip(trackers).map(|(planned, tracker)| {
             let chance = chances.next(planned.local);
-            let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
-            tasks.start("check", Box::new(cycle).run(start, stop.clone()));
-        }
-        // The families are put in order here, where their memory came from: a thread that reads has an arena of its own,
-        // and what it replaced would stay with this one.
+            Box::new(cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance))
+        });
+        let cycles: Vec<_> = cycles.collect();
+        // The families are put in order here: where their memory came from, because a thread that reads has an arena of
+        // its own, and before the tasks, which then take the place of what was put in order.
         drop(store.snapshot());
+        for cycle in cycles {
+            tasks.start("check", cycle.run(start, stop.clone()));
+        }
         tasks.start("pulse", beat(board.clone(), stop.clone()));
         Ok(Self { tasks, stop })
     }
