@@ -85,10 +85,16 @@ impl Runner {
         let (mut tasks, stop, limits) = (Tasks::default(), CancellationToken::new(), Limits::default());
         let (delay, start) = (metrics::scheduler_delay(store), Instant::now());
         let mut chances = Chances::default();
-        for (planned, tracker) in planned.into_iter().zip(trackers) {
+        let cycles = planned.into_iter().zip(trackers).map(|(planned, tracker)| {
             let chance = chances.next(planned.local);
-            let cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
-            tasks.start("check", Box::new(cycle).run(start, stop.clone()));
+            Box::new(cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance))
+        });
+        let cycles: Vec<_> = cycles.collect();
+        // The families are put in order here: where their memory came from, because a thread that reads has an arena of
+        // its own, and before the tasks, which then take the place of what was put in order.
+        drop(store.snapshot());
+        for cycle in cycles {
+            tasks.start("check", cycle.run(start, stop.clone()));
         }
         // Along with checks of this machine, which have its interval unless told otherwise.
         let schedule = Schedule::new(crate::health::BEAT, chances.next(true));

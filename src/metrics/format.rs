@@ -26,7 +26,7 @@ impl Format {
         }
     }
 
-    /// Writes the families of `snapshot`; see [`text::write`] for `full`.
+    /// Writes the families of `snapshot`; see [`text::write()`] for `full`.
     pub(super) fn write_families(
         self,
         snapshot: &Snapshot,

@@ -26,7 +26,7 @@ pub fn render_openmetrics(snapshot: &Snapshot, out: &mut Vec<u8>) {
     out.extend_from_slice(END);
 }
 
-/// Writes the families alone, which those of others may follow; see [`text::write`].
+/// Writes the families alone, which those of others may follow; see [`text::write()`].
 pub(super) fn families(snapshot: &Snapshot, out: &mut Vec<u8>, full: impl FnMut(&mut Vec<u8>)) {
     text::write::<OpenMetrics>(snapshot, out, full);
 }

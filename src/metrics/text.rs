@@ -48,7 +48,7 @@ pub fn render(snapshot: &Snapshot, out: &mut Vec<u8>) {
     families(snapshot, out, |_| {});
 }
 
-/// The same; see [`write`] for `full`.
+/// The same; see [`write()`] for `full`.
 pub(super) fn families(snapshot: &Snapshot, out: &mut Vec<u8>, full: impl FnMut(&mut Vec<u8>)) {
     write::<Text>(snapshot, out, full);
 }

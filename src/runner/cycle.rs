@@ -62,7 +62,7 @@ impl Cycle {
     }
 
     /// Runs the check on its schedule, which begins at `start`. While it waits, which is nearly always, it holds next to
-    /// nothing: what a run needs is there only as long as the run.
+    /// nothing: what a run needs is there only as long as the run, for the few that are in flight at once.
     pub(super) async fn run(mut self: Box<Self>, start: Instant, stop: CancellationToken) {
         let mut planned = start + self.schedule.first();
         loop {
@@ -71,7 +71,7 @@ impl Cycle {
                 () = stop.cancelled() => return,
                 () = sleep_until(planned) => {}
             }
-            Box::pin(self.tick(planned)).await;
+            self.tick(planned).await;
             let (next, missed) = self.schedule.next(planned, Instant::now());
             self.metrics.skipped.add(missed);
             planned = next;
@@ -110,8 +110,8 @@ impl Cycle {
         self.delay.observe(planned.elapsed().as_secs_f64());
         self.metrics.active.set(1.0);
         let span = span::begin(self.tracker.entry(), &self.target);
-        let ended =
-            execution::execute(&self.probe, self.policy().timeout, &self.limits.blocking, &span).await;
+        let run = execution::execute(&self.probe, self.policy().timeout, &self.limits.blocking, &span);
+        let ended = Box::pin(run).await;
         drop(permit);
         span.in_scope(|| self.take_in(ended, &span));
         if self.stuck.is_some() {
