@@ -296,7 +296,7 @@ impl Agent {
         self.server.stop(deadline).await;
         #[cfg(feature = "otlp")]
         if let Some(traces) = self.traces {
-            traces.stop(deadline).await;
+            traces.stop(half_way_to(deadline)).await;
         }
         info!("stopped");
         #[cfg(feature = "otlp")]
@@ -304,6 +304,13 @@ impl Agent {
             logs.stop(deadline).await;
         }
     }
+}
+
+/// For a part that may take half of the time that is left, because others stop after it.
+#[cfg(feature = "otlp")]
+fn half_way_to(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
 }
 
 /// Listens on `address`; where it means every interface and the system has no IPv6, on every interface of IPv4.

@@ -13,6 +13,7 @@ use crate::push::{Push, PushError, Settings};
 use crate::resource::Resource;
 use crate::supervisor::EndedEarly;
 
+use super::half_way_to;
 use super::readings::Readings;
 
 /// The push, where there is one.
@@ -56,8 +57,7 @@ impl Pushing {
     /// Pushes what is and what waits. Takes half of the time at most, for others stop after it.
     pub(super) async fn stop(self, deadline: Instant) {
         let Some(push) = self.0 else { return };
-        let now = Instant::now();
-        push.stop(now + deadline.saturating_duration_since(now) / 2).await;
+        push.stop(half_way_to(deadline)).await;
     }
 }
 

@@ -11,7 +11,9 @@ use vitalsign::{Agent as Engine, Plan, check, metrics::Store, telemetry};
 use crate::harness::{
     agent::{Agent, Launch},
     eventually::eventually,
-    http, ports,
+    http,
+    otlp::{Collector, Protocol},
+    ports,
     process::output,
 };
 
@@ -28,7 +30,13 @@ const SOON: Duration = Duration::from_secs(60);
 fn no_secret_is_logged_or_served() {
     let cage = Cage::new();
     for format in ["logfmt", "json"] {
-        let agent = cage.launch().arg(format!("--log.format={format}")).start();
+        let collector = Collector::start(Protocol::Http);
+        let agent = cage
+            .launch()
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{}", collector.addr))
+            .env("OTEL_LOGS_EXPORTER", "otlp")
+            .arg(format!("--log.format={format}"))
+            .start();
         settled(&agent, &cage);
         for path in [
             "/",
@@ -53,6 +61,11 @@ fn no_secret_is_logged_or_served() {
         agent.signal(rustix::process::Signal::TERM);
         assert!(agent.wait_exit().success());
         cage.search(&format!("the log as {format}"), &agent.log());
+        let sent = collector.lines();
+        let failed_too = sent.iter().filter(|line| line.body() == "run failed").count();
+        assert_eq!(failed_too, agent.log().lines().filter(|line| line.contains("run failed")).count());
+        cage.search("the log over OTLP", &format!("{sent:#?}"));
+        cage.search("spans", &format!("{:#?}", collector.spans()));
     }
     // What nobody was sent could not come back.
     let sent = cage.echo.seen();

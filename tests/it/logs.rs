@@ -156,3 +156,22 @@ fn a_collector_that_hangs_costs_lines_and_nothing_else() {
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_exit().code(), Some(0), "{}", agent.log());
 }
+
+#[test]
+fn spans_that_cannot_be_sent_leave_time_for_the_last_lines() {
+    let (collector, target) = (Collector::start(Protocol::Http), Recorder::start());
+    collector.script_spans(std::iter::repeat_n(Step::Hang, 100));
+    let config = format!(
+        "{}otlp: {{ endpoint: 'http://{}', traces: {{ delay: 10ms, timeout: 5m }}, logs: {{ enabled: true }} }}\n\
+         stop: {{ within: 8s }}\n",
+        checks(&target),
+        collector.addr
+    );
+    let agent = Launch::new(&config).start();
+    eventually("spans on their way", ARRIVES, || of_signal(&agent, "traces", "queue_age_seconds", &[]) > 0.5);
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_exit().code(), Some(0), "{}", agent.log());
+    assert!(collector.spans().is_empty());
+    let arrived = bodies(&collector);
+    assert!(arrived.iter().any(|body| body == "stopped"), "{arrived:?}");
+}
