@@ -1,7 +1,7 @@
 //! The Prometheus text format 0.0.4 (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 //!
 //! Allocates nothing once the buffer is large enough: names, labels and bounds were rendered when the series was made,
-//! so a line is two copies and one number.
+//! so a line is one copy and one number.
 
 use crate::model::Instrument;
 
@@ -80,11 +80,11 @@ fn write_numbers(family: &Family, out: &mut Vec<u8>, full: &mut impl FnMut(&mut 
         for (number, text) in numbers.iter().take(batch.len()).zip(&mut texts) {
             match number {
                 Some(Number::Integer(value)) => {
-                    family.shape.plain.write_before(text, out);
+                    out.extend_from_slice(text);
                     write_integer(*value, out);
                 }
                 Some(Number::Float(value)) => {
-                    family.shape.plain.write_before(text, out);
+                    out.extend_from_slice(text);
                     write_float(*value, out);
                 }
                 None => {}
