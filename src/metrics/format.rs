@@ -31,7 +31,7 @@ impl Format {
         self,
         snapshot: &Snapshot,
         out: &mut Vec<u8>,
-        full: impl FnMut(&mut Vec<u8>),
+        full: &mut dyn FnMut(&mut Vec<u8>),
     ) {
         match self {
             Self::Text => text::families(snapshot, out, full),

@@ -22,12 +22,12 @@ pub(super) const END: &[u8] = b"# EOF\n";
 
 /// Writes the OpenMetrics page of `snapshot` at the end of `out`.
 pub fn render_openmetrics(snapshot: &Snapshot, out: &mut Vec<u8>) {
-    families(snapshot, out, |_| {});
+    families(snapshot, out, &mut |_| {});
     out.extend_from_slice(END);
 }
 
 /// Writes the families alone, which those of others may follow; see [`text::write()`].
-pub(super) fn families(snapshot: &Snapshot, out: &mut Vec<u8>, full: impl FnMut(&mut Vec<u8>)) {
+pub(super) fn families(snapshot: &Snapshot, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut Vec<u8>)) {
     text::write::<OpenMetrics>(snapshot, out, full);
 }
 

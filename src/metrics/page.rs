@@ -114,7 +114,7 @@ impl Sources {
     }
 
     /// Writes the page of what there is; `full` may take away what was written so far, at every few lines.
-    fn write(&self, format: Format, out: &mut Vec<u8>, full: impl FnMut(&mut Vec<u8>)) {
+    fn write(&self, format: Format, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut Vec<u8>)) {
         let snapshot = self.store.snapshot();
         format.write_families(&snapshot, out, full);
         let aliases = self.store.aliases();
@@ -184,7 +184,7 @@ impl Pages {
         let whole = self.text_until.is_some_and(|until| page.made < until);
         if page.text.is_none() && whole {
             let mut text = self.buffers.take();
-            self.sources.write(format, &mut text, |_| {});
+            self.sources.write(format, &mut text, &mut |_| {});
             page.text = Some(self.buffers.lend(text));
         }
         if page.gzip.is_none() && compressed {
@@ -207,7 +207,7 @@ impl Pages {
         let gzip = gzip.get_or_insert_default();
         piece.clear();
         gzip.begin(out);
-        sources.write(format, piece, |piece| {
+        sources.write(format, piece, &mut |piece| {
             if piece.len() >= PIECE {
                 gzip.add(piece, out);
                 piece.clear();

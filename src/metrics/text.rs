@@ -1,7 +1,7 @@
 //! The Prometheus text format 0.0.4 (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 //!
 //! Allocates nothing once the buffer is large enough: names, labels and bounds were rendered when the series was made,
-//! so a line is two copies and one number.
+//! so a line is one copy and one number.
 
 use crate::model::Instrument;
 
@@ -45,22 +45,22 @@ impl Form for Text {
 
 /// Writes the page of `snapshot` at the end of `out`.
 pub fn render(snapshot: &Snapshot, out: &mut Vec<u8>) {
-    families(snapshot, out, |_| {});
+    families(snapshot, out, &mut |_| {});
 }
 
 /// The same; see [`write()`] for `full`.
-pub(super) fn families(snapshot: &Snapshot, out: &mut Vec<u8>, full: impl FnMut(&mut Vec<u8>)) {
+pub(super) fn families(snapshot: &Snapshot, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut Vec<u8>)) {
     write::<Text>(snapshot, out, full);
 }
 
 /// Writes all families. `full` is given what was written at every few lines, between two of them, and may take it away.
-pub(super) fn write<F: Form>(snapshot: &Snapshot, out: &mut Vec<u8>, mut full: impl FnMut(&mut Vec<u8>)) {
+pub(super) fn write<F: Form>(snapshot: &Snapshot, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut Vec<u8>)) {
     for family in &snapshot.families {
         let start = out.len();
         out.extend_from_slice(F::header(&family.shape));
         let empty = match family.shape.definition.instrument {
-            Instrument::Histogram(_) => write_histograms::<F>(family, out, &mut full),
-            _ => write_numbers(family, out, &mut full),
+            Instrument::Histogram(_) => write_histograms::<F>(family, out, full),
+            _ => write_numbers(family, out, full),
         };
         if empty {
             out.truncate(start);
@@ -80,7 +80,7 @@ pub(super) fn write_aliases<F: Form>(aliases: &[Alias], out: &mut Vec<u8>) {
 }
 
 /// Writes the lines of all series; says whether there were none.
-fn write_numbers(family: &Family, out: &mut Vec<u8>, full: &mut impl FnMut(&mut Vec<u8>)) -> bool {
+fn write_numbers(family: &Family, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut Vec<u8>)) -> bool {
     let mut texts = family.texts();
     let mut numbers = [None; AHEAD];
     let mut empty = true;
@@ -92,11 +92,11 @@ fn write_numbers(family: &Family, out: &mut Vec<u8>, full: &mut impl FnMut(&mut 
         for (number, text) in numbers.iter().take(batch.len()).zip(&mut texts) {
             match number {
                 Some(Number::Integer(value)) => {
-                    family.shape.plain.write_before(text, out);
+                    out.extend_from_slice(text);
                     write_integer(*value, out);
                 }
                 Some(Number::Float(value)) => {
-                    family.shape.plain.write_before(text, out);
+                    out.extend_from_slice(text);
                     write_float(*value, out);
                 }
                 None => {}
@@ -111,11 +111,7 @@ fn write_numbers(family: &Family, out: &mut Vec<u8>, full: &mut impl FnMut(&mut 
 }
 
 /// Writes the lines of all series; says whether there were none.
-fn write_histograms<F: Form>(
-    family: &Family,
-    out: &mut Vec<u8>,
-    full: &mut impl FnMut(&mut Vec<u8>),
-) -> bool {
+fn write_histograms<F: Form>(family: &Family, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut Vec<u8>)) -> bool {
     let shape = &*family.shape;
     for (series, labels) in family.series.iter().zip(family.texts()) {
         let Value::Histogram(buckets) = &series.value else { continue };
