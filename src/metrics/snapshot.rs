@@ -140,7 +140,7 @@ pub(super) struct Shape {
     pub(super) header: Vec<u8>,
     /// The same and UNIT of the OpenMetrics page.
     pub(super) open_header: Vec<u8>,
-    plain: Beginning,
+    pub(super) plain: Beginning,
     /// For a histogram, the beginning of a bucket's line up to the brace before the labels.
     pub(super) bucket: Vec<u8>,
     pub(super) sum: Beginning,
