@@ -49,7 +49,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
         return ExitCode::FAILURE;
     }
     // An embedding program may have these names of its own.
-    agent::show_client_names(&store);
+    crate::agent::show_client_names(&store);
     let started = Agent::start(plan, &store).map_err(|error| error.to_string());
     #[cfg(feature = "otlp")]
     let started = started.map(|agent| agent.with_traces(traces).with_logs(logs));
