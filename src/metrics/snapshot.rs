@@ -31,7 +31,7 @@ pub(super) struct Family {
     pub(super) shape: Arc<Shape>,
     pub(super) series: Vec<Arc<Series>>,
     /// How the lines of all series begin, one after the other: name and labels up to the value, of a histogram only the
-    /// labels. Without the name it would be smaller by half, but a line one copy more, and a page slower by a quarter.
+    /// labels. A line is so one copy and a number.
     text: Vec<u8>,
     /// Where the text of each series ends.
     ends: Vec<u32>,
