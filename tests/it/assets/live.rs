@@ -20,7 +20,6 @@ const WHEN_FAILING: &[&str] = &[
     "Runs by result / left out",
     "Requests that failed /",
     "Errors of readings / {{collector_name}} · too long",
-    "Spans / {{instance}} · {{reason}}",
     "Lost batches /",
     "Series refused /",
 ];
