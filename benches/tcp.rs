@@ -26,7 +26,6 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use support::agent::{Agent, sum};
-use support::client::Client;
 use support::figures::Table;
 use support::{listeners, wait};
 
@@ -39,8 +38,9 @@ fn sizes() -> Vec<usize> {
     asked.map_or_else(|| vec![1_000, 10_000], |size| vec![size])
 }
 
-/// The page of metrics, unpacked.
-fn page(client: &mut Client) -> Vec<u8> {
+/// The page of metrics, unpacked. Over a connection of its own: one that is quiet for a minute is closed.
+fn page(agent: &Agent) -> Vec<u8> {
+    let mut client = agent.client();
     client.get("/metrics", true);
     let mut page = Vec::new();
     flate2::read::GzDecoder::new(&*client.body).read_to_end(&mut page).unwrap();
@@ -69,14 +69,13 @@ fn measure(checks: usize) {
     let agent = Agent::start(&text);
     // The second run of a check is anywhere in one interval after the first; from the third on they are spread.
     wait(INTERVAL * 2);
-    let mut client = agent.client();
-    let before = page(&mut client);
+    let before = page(&agent);
     let (cpu, started) = (agent.cpu(), Instant::now());
     wait(MEASURED_FOR);
     let (cpu, elapsed) = (agent.cpu() - cpu, started.elapsed().as_secs_f64());
-    let after = page(&mut client);
+    let after = page(&agent);
     let (memory, most) = (agent.memory("VmRSS"), agent.memory("VmHWM"));
-    client.get("/metrics", false);
+    agent.client().get("/metrics", false);
 
     let runs = sum(&after, "healthcheck_runs_total{") - sum(&before, "healthcheck_runs_total{");
     let failures = sum(&after, "healthcheck_failures_total{");
