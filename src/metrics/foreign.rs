@@ -1,10 +1,10 @@
 //! Registries of the crate `prometheus` whose metrics join the page: those of a program that has such metrics already.
 //!
 //! Their collectors are code of others. Each registry is gathered on a thread of its own, while our own part of the page
-//! is made, and a page waits for it a little: one that panics or hangs costs the page only its own metrics. A family is left out where one of its sample
-//! names is on the page already, because a page with a series twice is refused as a whole, and where it is not a valid
-//! name at all. Writing is left to that crate's own encoder, which costs twenty times what ours does; what it writes is
-//! rewritten line by line for OpenMetrics.
+//! is made, and a page waits for it a little: one that panics or hangs costs the page only its own metrics. A family is
+//! left out where one of its sample names is on the page already, because a page with a series twice is refused as a
+//! whole, and where it is not a valid name at all. Writing is left to that crate's own encoder, which costs twenty times
+//! what ours does; what it writes is rewritten line by line for OpenMetrics.
 
 mod openmetrics;
 
