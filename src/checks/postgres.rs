@@ -2,19 +2,21 @@
 //!
 //! Costs the server one connection, and one message that holds a whole read-only transaction: the server itself refuses
 //! writes, ends the transaction in time, and sends one row. The query runs as a subquery in it, so a second statement
-//! written by mistake is an error of syntax. One message also works through a connection pooler. A connection that has
-//! answered is ended politely; one whose run is dropped is closed with it.
+//! written by mistake is an error of syntax. One message also works through a connection pooler, where the session is the
+//! application's next: whatever is set ends with the transaction. A connection that has answered is ended politely; one
+//! whose run is dropped is closed with it.
 //!
 //! Must not know how often it runs, or what its numbers mean. The driver looks the host up again when it connects, because
 //! TLS needs the name; so a name costs two look-ups, of which the first tells DNS trouble from the rest.
 
 use std::net::IpAddr;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgValueRef};
+use sqlx::postgres::{PgConnection, PgRow, PgValueRef};
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, ValueRef};
 use tokio::net::lookup_host;
 use tokio::time::Instant;
 
+use self::options::Server;
 use super::kept::Kept;
 use super::{Built, Check, Kind, Probe, Run, Target, net, reasons, sql};
 use crate::config::{Fields, Secret, SecretUrl};
@@ -29,8 +31,7 @@ const DEFAULT_QUERY: &str = "SELECT 1";
 pub(super) struct Postgres;
 
 struct PostgresCheck {
-    /// Holds the password; the driver's type, so never shown.
-    options: PgConnectOptions,
+    server: Server,
     /// The host and port to look up; `None` for an address or a socket.
     name: Option<(String, u16)>,
     query: String,
@@ -64,10 +65,10 @@ impl PostgresCheck {
                 return Err(Outcome::failed(Reason::Dns).because(error));
             }
         }
-        let connected = run.phase(Phase::Connect, self.options.connect()).await;
+        let connected = run.phase(Phase::Connect, self.server.connect.connect()).await;
         connected.map_err(|error| match &error {
             sqlx::Error::Io(io)
-                if self.options.get_socket().is_some() && reasons::of_io(io) == Reason::NotFound =>
+                if self.server.connect.get_socket().is_some() && reasons::of_io(io) == Reason::NotFound =>
             {
                 Outcome::failed(Reason::ConnectionRefused)
                     .message("no server has made the socket")
@@ -78,7 +79,7 @@ impl PostgresCheck {
     }
 
     async fn ask(&self, run: &Run, connection: &mut PgConnection) -> Result<Option<PgRow>, sqlx::Error> {
-        let transaction = transaction(&self.query, run);
+        let transaction = transaction(&self.server.application, &self.query, run);
         let asked = sqlx::raw_sql(AssertSqlSafe(transaction)).fetch_optional(connection);
         run.phase(Phase::Request, asked).await
     }
@@ -109,13 +110,16 @@ async fn give_up(mut connection: PgConnection) {
 }
 
 /// The one message of a run. The server gives up shortly before we do, and on a lock before that, to say what it was.
-fn transaction(query: &str, run: &Run) -> String {
+fn transaction(application: &str, query: &str, run: &Run) -> String {
     let left = net::patience(run).saturating_duration_since(Instant::now()).as_millis().max(2);
     let lock = left - left.div_ceil(10);
     let query = query.trim().trim_end_matches(';');
-    // The line breaks end a comment at the end of the query.
+    let application = application.replace('\\', "\\\\").replace('\'', "''");
+    // Before version 12 a server rounds numbers unless asked for all digits. The line breaks end a comment at the end of
+    // the query.
     format!(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {lock};\n\
+        "BEGIN READ ONLY; SET LOCAL application_name = E'{application}'; SET LOCAL extra_float_digits = 2; \
+         SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {lock};\n\
          SELECT * FROM (\n{query}\n) AS answer LIMIT 1;\nCOMMIT"
     )
 }
@@ -178,29 +182,29 @@ impl Kind for Postgres {
             false,
             "whether to keep the connection from one run to the next instead of a fresh one",
         );
-        let options =
+        let server =
             options::read(&url?, password.as_ref()).map_err(|problem| fields.problem("url", problem)).ok()?;
-        Some(PostgresCheck::new(options, query, reuse).built())
+        Some(PostgresCheck::new(server, query, reuse).built())
     }
 }
 
 impl PostgresCheck {
-    fn new(options: PgConnectOptions, query: String, reuse: bool) -> Self {
-        let host = options.get_host();
-        let name = options.get_socket().is_none() && host.parse::<IpAddr>().is_err();
+    fn new(server: Server, query: String, reuse: bool) -> Self {
+        let host = server.connect.get_host();
+        let name = server.connect.get_socket().is_none() && host.parse::<IpAddr>().is_err();
         Self {
-            name: name.then(|| (host.to_owned(), options.get_port())),
-            options,
+            name: name.then(|| (host.to_owned(), server.connect.get_port())),
+            server,
             query,
             kept: Kept::new(reuse),
         }
     }
 
     fn built(self) -> Built {
-        let socket = self.options.get_socket().map(|path| path.display().to_string());
+        let socket = self.server.connect.get_socket().map(|path| path.display().to_string());
         let target = Target {
-            port: socket.is_none().then(|| self.options.get_port()),
-            address: socket.or_else(|| Some(self.options.get_host().to_owned())),
+            port: socket.is_none().then(|| self.server.connect.get_port()),
+            address: socket.or_else(|| Some(self.server.connect.get_host().to_owned())),
             db_system: Some("postgresql"),
             messaging_system: None,
         };
@@ -216,10 +220,11 @@ mod tests {
 
     #[test]
     fn the_query_is_one_statement_inside_a_limited_transaction() {
-        let sql = transaction("select 1 -- all;\n;; ", &Run::new(Duration::from_secs(5_000)));
-        assert!(sql.starts_with("BEGIN READ ONLY; SET LOCAL statement_timeout = 49"), "{sql}");
+        let sql = transaction("it's \\", "select 1 -- all;\n;; ", &Run::new(Duration::from_secs(5_000)));
+        assert!(sql.starts_with("BEGIN READ ONLY; SET LOCAL application_name = E'it''s \\\\'; "), "{sql}");
+        assert!(sql.contains("; SET LOCAL statement_timeout = 49"), "{sql}");
         assert!(sql.ends_with("SELECT * FROM (\nselect 1 -- all;\n\n) AS answer LIMIT 1;\nCOMMIT"), "{sql}");
-        let late = transaction("select 1", &Run::new(Duration::ZERO));
+        let late = transaction("me", "select 1", &Run::new(Duration::ZERO));
         assert!(late.contains("statement_timeout = 2; SET LOCAL lock_timeout = 1;"), "{late}");
     }
 }

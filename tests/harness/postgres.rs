@@ -105,8 +105,13 @@ impl Postgres {
         self.wait_until_it_accepts();
     }
 
+    /// The program `psql`.
+    pub(crate) fn psql_program(&self) -> PathBuf {
+        self.bin.join("psql")
+    }
+
     fn psql_command(&self, sql: &str) -> Command {
-        let mut psql = command(self.bin.join("psql"), self.user, "KILL");
+        let mut psql = command(self.psql_program(), self.user, "KILL");
         psql.current_dir(self.scratch.path())
             .env("PGPASSWORD", &self.password)
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"])

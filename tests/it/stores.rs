@@ -15,6 +15,9 @@ use crate::harness::{
     user::User,
 };
 
+#[path = "stores/pgbouncer.rs"]
+mod pgbouncer;
+
 const SOON: Duration = Duration::from_secs(60);
 
 /// The only check of one run of `vitalsign check`.

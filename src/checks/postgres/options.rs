@@ -1,4 +1,8 @@
 //! From the URL in the configuration to what the driver connects with.
+//!
+//! Behind a connection pooler a session is the application's as well. A pooler refuses parameters of the start that it
+//! does not know, and those that it knows may stay on the session; so the driver sends none that can be left out, and what
+//! is needed is set for the length of the transaction.
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -30,8 +34,16 @@ const PARAMETERS: [&str; 17] = [
     "options",
 ];
 
+/// What a connection needs.
+pub(super) struct Server {
+    /// Holds the password; the driver's type, so never shown.
+    pub(super) connect: PgConnectOptions,
+    /// The name that the server shows for the session.
+    pub(super) application: String,
+}
+
 /// Reads the URL.
-pub(super) fn read(url: &SecretUrl, password: Option<&Secret>) -> Result<PgConnectOptions, &'static str> {
+pub(super) fn read(url: &SecretUrl, password: Option<&Secret>) -> Result<Server, &'static str> {
     let mut url = url.expose().clone();
     if !matches!(url.scheme(), "postgres" | "postgresql") {
         return Err("the URL begins with postgres:// or postgresql://");
@@ -49,6 +61,7 @@ pub(super) fn read(url: &SecretUrl, password: Option<&Secret>) -> Result<PgConne
     url.query_pairs_mut().clear().extend_pairs(known);
     let mut options = PgConnectOptions::from_url(&url)
         .map_err(|_| "the URL is not understood: look at sslmode, port, and characters to be escaped")?
+        .extra_float_digits(None)
         .statement_cache_capacity(0)
         .disable_statement_logging();
     let bare =
@@ -59,10 +72,12 @@ pub(super) fn read(url: &SecretUrl, password: Option<&Secret>) -> Result<PgConne
     if let Some(password) = password {
         options = options.password(password.expose());
     }
-    if options.get_application_name().is_none() {
-        options = options.application_name(APPLICATION);
+    let application = options.get_application_name().unwrap_or(APPLICATION).to_owned();
+    if options.get_application_name().is_some() {
+        // It came from the URL or from PGAPPNAME. Empty, it counts as not given.
+        options = options.application_name("");
     }
-    Ok(options)
+    Ok(Server { connect: options, application })
 }
 
 #[cfg(test)]
@@ -71,26 +86,27 @@ mod tests {
 
     use super::*;
 
-    fn from(url: &str) -> Result<PgConnectOptions, &'static str> {
+    fn from(url: &str) -> Result<Server, &'static str> {
         read(&SecretUrl::new(url.parse().unwrap()), Some(&Secret::new("p@ss/word")))
     }
 
     #[test]
     fn reads_what_the_driver_knows_and_leaves_the_rest() {
-        let options = from("postgres://me@db:5433/shop?sslmode=require&channel_binding=require").unwrap();
+        let url = "postgres://me@db:5433/shop?sslmode=require&channel_binding=require";
+        let Server { connect: options, application } = from(url).unwrap();
         assert_eq!((options.get_host(), options.get_port()), ("db", 5433));
         assert_eq!((options.get_username(), options.get_database()), ("me", Some("shop")));
-        assert_eq!(options.get_application_name(), Some("vitalsign"));
+        assert_eq!(application, "vitalsign");
         assert!(matches!(options.get_ssl_mode(), PgSslMode::Require));
-        assert_eq!(from("postgresql://me@[::1]/shop").unwrap().get_host(), "::1");
+        assert_eq!(from("postgresql://me@[::1]/shop").unwrap().connect.get_host(), "::1");
         let named = from("postgres://me@db/shop?application_name=own").unwrap();
-        assert_eq!(named.get_application_name(), Some("own"));
+        assert_eq!((named.application.as_str(), named.connect.get_application_name()), ("own", Some("")));
     }
 
     #[test]
     fn the_password_setting_wins() {
         for url in ["postgres://me:old@db/shop", "postgres://me@db/shop?password=old"] {
-            let url_again = from(url).unwrap().to_url_lossy();
+            let url_again = from(url).unwrap().connect.to_url_lossy();
             assert_eq!(url_again.password(), Some("p%40ss%2Fword"), "{url}");
         }
     }
@@ -98,7 +114,7 @@ mod tests {
     #[test]
     fn refuses_without_repeating_the_url() {
         for wrong in ["mysql://me:topsecret@db/shop", "postgres://me:topsecret@db/shop?sslmode=topsecret"] {
-            assert!(!from(wrong).unwrap_err().contains("topsecret"));
+            assert!(!from(wrong).err().unwrap().contains("topsecret"));
         }
     }
 }
