@@ -14,7 +14,7 @@ mod thresholds;
 mod tracker;
 
 pub use board::{Board, DuplicateName};
-pub use entry::{Component, Entry, Judged, Registration, Standing};
+pub use entry::{Component, Entry, Failing, Judged, Registration, Standing};
 pub use group::{GROUP_HEALTH, GROUP_LIVE, GROUP_READY, GROUP_STARTUP, GroupView, RESERVED_GROUPS};
 pub use metrics::DEFINITIONS;
 pub(crate) use pulse::BEAT;

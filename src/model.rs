@@ -2,6 +2,7 @@
 //!
 //! Imports nothing else of this crate and does no I/O, so that any part may use it without learning about another.
 
+mod cause;
 mod criticality;
 mod definition;
 mod name;
@@ -13,11 +14,12 @@ mod scrub;
 mod span_ids;
 mod state;
 
+pub use cause::{Cause, SqlStateClass};
 pub use criticality::Criticality;
 pub use definition::{Definition, Instrument};
 pub use name::{InvalidName, Name};
 pub use outcome::{Detail, IntoOutcome, Number, Outcome, Verdict};
-pub use phase::Phase;
+pub use phase::{Course, Phase};
 pub use policy::{Bound, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, FUNCTION, Limit, Policy, Threshold};
 pub use reason::Reason;
 pub(crate) use scrub::scrub;

@@ -1,15 +1,46 @@
-//! From errors of the operating system to the closed set of reasons, for all kinds and for what is pushed.
+//! From errors of the operating system to the closed sets of reasons and causes, for all kinds and for what is pushed.
 
 use std::error::Error;
 use std::io;
 
-use crate::model::{Outcome, Reason};
+use rustix::io::Errno;
 
-/// The reason that an I/O error stands for.
+use crate::model::{Cause, Outcome, Reason};
+
+/// Why something failed, in public words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) reason: Reason,
+    /// Where it is known.
+    pub(crate) cause: Option<Cause>,
+}
+
+impl From<Reason> for Failure {
+    fn from(reason: Reason) -> Self {
+        Self { reason, cause: None }
+    }
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self { reason: cause.reason(), cause: Some(cause) }
+    }
+}
+
+impl From<(Reason, Cause)> for Failure {
+    fn from((reason, cause): (Reason, Cause)) -> Self {
+        Self { reason, cause: Some(cause) }
+    }
+}
+
+/// What an I/O error stands for.
 #[must_use]
-pub(crate) fn of_io(error: &io::Error) -> Reason {
+pub(crate) fn of_io(error: &io::Error) -> Failure {
     use io::ErrorKind as Kind;
-    match error.kind() {
+    if let Some(cause) = of_errno(error) {
+        return cause.into();
+    }
+    let reason = match error.kind() {
         Kind::ConnectionRefused => Reason::ConnectionRefused,
         Kind::ConnectionReset
         | Kind::ConnectionAborted
@@ -22,29 +53,39 @@ pub(crate) fn of_io(error: &io::Error) -> Reason {
         }
         Kind::PermissionDenied => Reason::Denied,
         Kind::NotFound => Reason::NotFound,
-        Kind::InvalidData => of_source(error).unwrap_or(Reason::Protocol),
-        _ => of_source(error).unwrap_or(Reason::Other),
-    }
+        Kind::InvalidData => return of_source(error).unwrap_or(Reason::Protocol.into()),
+        _ => return of_source(error).unwrap_or(Reason::Other.into()),
+    };
+    reason.into()
 }
 
-/// `reason`, where it is among those that a kind declares or is the time limit, which is every kind's; else the rest.
+/// What this machine or process has run out of: no fault of what was asked.
+fn of_errno(error: &io::Error) -> Option<Cause> {
+    Some(match Errno::from_io_error(error)? {
+        Errno::ADDRNOTAVAIL => Cause::NoLocalPort,
+        Errno::MFILE | Errno::NFILE => Cause::NoFileDescriptor,
+        _ => return None,
+    })
+}
+
+/// `failure`, where its reason is among those that a kind declares or is the time limit, which is every kind's; else the
+/// rest, which keeps the cause.
 #[must_use]
-pub(crate) fn declared(reason: Reason, by_kind: &[Reason]) -> Reason {
-    if reason == Reason::Timeout || by_kind.contains(&reason) { reason } else { Reason::Other }
+pub(crate) fn declared(failure: impl Into<Failure>, by_kind: &[Reason]) -> Failure {
+    let Failure { reason, cause } = failure.into();
+    let known = reason == Reason::Timeout || by_kind.contains(&reason);
+    Failure { reason: if known { reason } else { Reason::Other }, cause }
 }
 
-/// The outcome of a failure, with a public sentence where the reason alone says too little.
-pub(super) fn failed(reason: Reason, message: Option<&'static str>, by_kind: &[Reason]) -> Outcome {
-    let outcome = Outcome::failed(declared(reason, by_kind));
-    match message {
-        Some(message) => outcome.message(message),
-        None => outcome,
-    }
+/// The outcome of a failure.
+pub(super) fn failed(failure: impl Into<Failure>, by_kind: &[Reason]) -> Outcome {
+    let Failure { reason, cause } = declared(failure, by_kind);
+    Outcome { cause, ..Outcome::failed(reason) }
 }
 
-/// The reason of the first I/O or TLS error in the chain of sources of `error`.
+/// What the first I/O or TLS error in the chain of sources of `error` stands for.
 #[must_use]
-pub(crate) fn of_source(error: &(dyn Error + 'static)) -> Option<Reason> {
+pub(crate) fn of_source(error: &(dyn Error + 'static)) -> Option<Failure> {
     let mut next = error.source();
     // `io::Error` shows what it wraps only through `get_ref`, its `source` skips that level.
     if let Some(io) = error.downcast_ref::<io::Error>() {
@@ -52,7 +93,7 @@ pub(crate) fn of_source(error: &(dyn Error + 'static)) -> Option<Reason> {
     }
     while let Some(cause) = next {
         if cause.is::<rustls::Error>() {
-            return Some(Reason::Tls);
+            return Some(Reason::Tls.into());
         }
         if let Some(io) = cause.downcast_ref::<io::Error>() {
             return Some(of_io(io));
@@ -60,4 +101,18 @@ pub(crate) fn of_source(error: &(dyn Error + 'static)) -> Option<Reason> {
         next = cause.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_told_apart_from_a_fault_of_the_other_side() {
+        let of = |errno: Errno| of_io(&io::Error::from_raw_os_error(errno.raw_os_error()));
+        assert_eq!(of(Errno::ADDRNOTAVAIL), Cause::NoLocalPort.into());
+        assert_eq!(of(Errno::MFILE), Cause::NoFileDescriptor.into());
+        assert_eq!(of(Errno::NFILE), Cause::NoFileDescriptor.into());
+        assert_eq!(of(Errno::CONNREFUSED), Reason::ConnectionRefused.into());
+    }
 }

@@ -65,11 +65,11 @@ impl AmqpCheck {
     async fn connect(&self, run: &Run) -> Result<Box<dyn Wire>, Outcome> {
         let stream = net::connect(run, &self.settings.address)
             .await
-            .map_err(|error| reasons::failed(error.reason, None, failure::REASONS).because(error))?;
+            .map_err(|error| reasons::failed(error.failure, failure::REASONS).because(error))?;
         let Some(tls) = &self.settings.tls else { return Ok(Box::new(stream)) };
         match tls.connect(run, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(reasons::failed(reasons::of_io(&error), None, failure::REASONS).because(error)),
+            Err(error) => Err(reasons::failed(reasons::of_io(&error), failure::REASONS).because(error)),
         }
     }
 

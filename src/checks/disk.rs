@@ -28,8 +28,8 @@ impl BlockingCheck for DiskCheck {
                 .detail("total_bytes", usage::bytes(disk.total))
                 .detail("used_bytes", usage::bytes(disk.used))
                 .detail("available_bytes", usage::bytes(disk.available)),
-            Err(error) => Outcome::failed(reasons::declared(reasons::of_io(&error), REASONS))
-                .message("the file system cannot be asked")
+            Err(error) => reasons::failed(reasons::of_io(&error), REASONS)
+                .message("cannot read the file system")
                 .because(error),
         }
     }
@@ -91,6 +91,6 @@ mod tests {
     fn says_what_is_missing() {
         let outcome = run("/no/such/path");
         assert_eq!(outcome.verdict, Verdict::Fail(Reason::NotFound));
-        assert_eq!(outcome.message.as_deref(), Some("the file system cannot be asked"));
+        assert_eq!(outcome.message.as_deref(), Some("cannot read the file system"));
     }
 }

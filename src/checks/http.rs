@@ -74,7 +74,7 @@ impl Check for HttpCheck {
                 outcome
             }
             // The phase is left open: it is the one that took too long.
-            Err(_) => net::out_of_time(run),
+            Err(_) => Outcome::failed(Reason::Timeout),
         };
         let outcome = outcome.number(&STATUS_CODE, Vec::new(), f64::from(status));
         match self.current_expiry(expiry) {

@@ -12,8 +12,9 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
-use super::{Run, reasons};
-use crate::model::{Outcome, Phase, Reason};
+use super::Run;
+use crate::model::{Phase, Reason};
+use crate::reasons::{self, Failure};
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Address {
 /// Why there is no connection.
 #[derive(Debug)]
 pub(super) struct Unconnected {
-    pub(super) reason: Reason,
+    pub(super) failure: Failure,
     /// The system's words; private.
     pub(super) error: io::Error,
 }
@@ -66,13 +67,15 @@ pub(super) async fn connect(run: &Run, to: &Address) -> Result<TcpStream, Unconn
     }
     let name = (to.host.as_str(), to.port);
     let found = run.phase(Phase::Resolve, async { lookup_host(name).await.map(Iterator::collect::<Vec<_>>) });
-    let addresses = found.await.map_err(|error| Unconnected { reason: Reason::Dns, error })?;
+    let addresses = found.await.map_err(|error| Unconnected { failure: Reason::Dns.into(), error })?;
     run.phase(Phase::Connect, connect_in_turn(&addresses, run.deadline())).await
 }
 
 async fn connect_in_turn(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Unconnected> {
-    let mut last =
-        Unconnected { reason: Reason::Dns, error: io::Error::new(io::ErrorKind::NotFound, "no address") };
+    let mut last = Unconnected {
+        failure: Reason::Dns.into(),
+        error: io::Error::new(io::ErrorKind::NotFound, "no address"),
+    };
     let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for address in addresses {
         let part = deadline.saturating_duration_since(Instant::now()) / left.max(1);
@@ -80,7 +83,7 @@ async fn connect_in_turn(addresses: &[SocketAddr], deadline: Instant) -> Result<
         last = match timeout(part, connect_to(*address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failed(error),
-            Err(_) => Unconnected { reason: Reason::Timeout, error: io::ErrorKind::TimedOut.into() },
+            Err(_) => Unconnected { failure: Reason::Timeout.into(), error: io::ErrorKind::TimedOut.into() },
         };
     }
     Err(last)
@@ -91,7 +94,7 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn failed(error: io::Error) -> Unconnected {
-    Unconnected { reason: reasons::of_io(&error), error }
+    Unconnected { failure: reasons::of_io(&error), error }
 }
 
 /// Until when a check waits that wants to answer itself, rather than be cut off at its deadline: shortly before it.
@@ -99,15 +102,6 @@ fn failed(error: io::Error) -> Unconnected {
 pub(super) fn patience(run: &Run) -> Instant {
     let spare = (run.timeout() / 50).min(Duration::from_millis(20));
     run.deadline().checked_sub(spare).unwrap_or_else(|| run.deadline())
-}
-
-/// The failure of a check whose own patience ended, said as the runner says it.
-pub(super) fn out_of_time(run: &Run) -> Outcome {
-    let outcome = Outcome::failed(Reason::Timeout);
-    match run.current_phase() {
-        Some(phase) => outcome.detail("phase", phase.as_str()),
-        None => outcome,
-    }
 }
 
 /// An address of this machine that refuses connections, as long as the socket is kept: a port that was only looked for
@@ -164,7 +158,7 @@ mod tests {
     async fn an_unknown_name_is_dns() {
         let run = Run::new(Duration::from_secs(60));
         let address = Address { host: "no-such-host.invalid".to_owned(), port: 80 };
-        assert_eq!(connect(&run, &address).await.unwrap_err().reason, Reason::Dns);
+        assert_eq!(connect(&run, &address).await.unwrap_err().failure.reason, Reason::Dns);
     }
 
     #[test]

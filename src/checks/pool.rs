@@ -120,7 +120,7 @@ async fn ask<DB: PoolDatabase>(pool: Pool<DB>, run: Run) -> Outcome {
     let outcome = match timeout_at(until, run.phase(Phase::Request, DB::ask(&mut connection))).await {
         Ok(Ok(())) => return Outcome::pass(),
         Ok(Err(error)) => DB::failure(&error),
-        Err(_) => net::out_of_time(&run),
+        Err(_) => Outcome::failed(Reason::Timeout),
     };
     drop(connection.detach());
     outcome
@@ -147,7 +147,7 @@ async fn decide<DB: PoolDatabase>(pool: &Pool<DB>, run: &Run) -> Outcome {
             }
             failure => failure,
         },
-        Err(_) => net::out_of_time(run),
+        Err(_) => Outcome::failed(Reason::Timeout),
     }
 }
 

@@ -9,6 +9,7 @@
 //! Must not know how often it runs, or what its numbers mean. The driver looks the host up again when it connects, because
 //! TLS needs the name; so a name costs two look-ups, of which the first tells DNS trouble from the rest.
 
+use std::io;
 use std::net::IpAddr;
 
 use sqlx::postgres::{PgConnection, PgRow, PgValueRef};
@@ -18,9 +19,9 @@ use tokio::time::Instant;
 
 use self::options::Server;
 use super::kept::Kept;
-use super::{Built, Check, Kind, Probe, Run, Target, net, reasons, sql};
+use super::{Built, Check, Kind, Probe, Run, Target, net, sql};
 use crate::config::{Fields, Secret, SecretUrl};
-use crate::model::{Outcome, Phase, Reason};
+use crate::model::{Cause, Outcome, Phase, Reason};
 
 pub(super) mod failure;
 mod options;
@@ -68,11 +69,9 @@ impl PostgresCheck {
         let connected = run.phase(Phase::Connect, self.server.connect.connect()).await;
         connected.map_err(|error| match &error {
             sqlx::Error::Io(io)
-                if self.server.connect.get_socket().is_some() && reasons::of_io(io) == Reason::NotFound =>
+                if self.server.connect.get_socket().is_some() && io.kind() == io::ErrorKind::NotFound =>
             {
-                Outcome::failed(Reason::ConnectionRefused)
-                    .message("no server has made the socket")
-                    .because(error)
+                Outcome::caused_by(Cause::NoSocket).because(error)
             }
             _ => failure::of(&error),
         })

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use super::{BlockingCheck, Built, Kind, Probe, Run, Target, net, reasons};
 use crate::collect::{Root, pids};
 use crate::config::{Fields, Node, Reading, Setting};
-use crate::model::{Name, Outcome, Reason};
+use crate::model::{Cause, Name, Outcome, Reason};
+use crate::reasons::Failure;
 
 const REASONS: &[Reason] = &[Reason::NotFound, Reason::Denied, Reason::Other];
 
@@ -50,13 +51,15 @@ impl BlockingCheck for ProcessCheck {
             Some((at, count)) if at.elapsed() < STANDS => count,
             _ => match self.count(run) {
                 Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => return net::out_of_time(run),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Outcome::failed(Reason::Timeout);
+                }
                 Err(error) => {
-                    let reason = match reasons::of_io(&error) {
-                        Reason::NotFound => Reason::Other,
-                        reason => reasons::declared(reason, REASONS),
+                    let failure = match reasons::of_io(&error) {
+                        Failure { reason: Reason::NotFound, .. } => Reason::Other.into(),
+                        failure => failure,
                     };
-                    return Outcome::failed(reason)
+                    return reasons::failed(failure, REASONS)
                         .message("the list of processes cannot be read")
                         .because(error);
                 }
@@ -65,7 +68,7 @@ impl BlockingCheck for ProcessCheck {
         let outcome = if count >= u64::from(self.least) {
             Outcome::pass()
         } else if count == 0 {
-            Outcome::failed(Reason::NotFound).message("no such process runs")
+            Outcome::caused_by(Cause::NoSuchProcess)
         } else {
             Outcome::failed(Reason::NotFound).message(format!("{count} run, fewer than {}", self.least))
         };

@@ -17,7 +17,7 @@ use self::server::{Place, Server};
 use super::kept::Kept;
 use super::{Built, Check, Kind, Probe, Run, net, reasons};
 use crate::config::Fields;
-use crate::model::{Name, Outcome, Phase, Reason};
+use crate::model::{Cause, Name, Outcome, Phase, Reason};
 
 mod connection;
 mod failure;
@@ -75,7 +75,7 @@ impl RedisCheck {
         };
         let stream = net::connect(run, address)
             .await
-            .map_err(|error| reasons::failed(error.reason, None, failure::REASONS).because(error))?;
+            .map_err(|error| reasons::failed(error.failure, failure::REASONS).because(error))?;
         match &self.server.tls {
             Some(tls) => tls.connect(run, stream).await.map(boxed).map_err(|error| failure::of_io(&error)),
             None => Ok(boxed(stream)),
@@ -107,7 +107,7 @@ impl Questions {
         let connection = &mut commands;
         let pong: String = redis::cmd("PING").query_async(connection).await?;
         if pong != "PONG" {
-            return Ok(Outcome::failed(Reason::UnexpectedBody).message("the answer to PING is not PONG"));
+            return Ok(Outcome::caused_by(Cause::NoPong));
         }
         let mut outcome = Outcome::pass();
         if self.info {

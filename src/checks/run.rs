@@ -27,6 +27,8 @@ pub struct Run {
 struct Phases {
     ended: [Option<Duration>; Phase::ALL.len()],
     current: Option<Current>,
+    /// The one that began last.
+    last: Option<Phase>,
 }
 
 /// The phase that is going on.
@@ -82,7 +84,10 @@ impl Run {
     fn begin(&self, phase: Phase) -> Instant {
         let current = Current::begin(phase);
         let since = current.since;
-        let before = self.phases.lock().current.replace(current);
+        let mut phases = self.phases.lock();
+        phases.last = Some(phase);
+        let before = phases.current.replace(current);
+        drop(phases);
         drop(before);
         since
     }
@@ -98,6 +103,7 @@ impl Run {
     /// Notes `took` as the time of `phase`, for phases that someone else timed.
     pub fn end_phase(&self, phase: Phase, took: Duration) {
         let mut phases = self.phases.lock();
+        phases.last = Some(phase);
         let ended = phases.current.take();
         if let Some(slot) = phases.ended.get_mut(phase as usize) {
             *slot = Some(slot.unwrap_or_default() + took);
@@ -129,8 +135,8 @@ impl Run {
         all
     }
 
-    /// The phase that is going on.
-    pub(crate) fn current_phase(&self) -> Option<Phase> {
-        self.phases.lock().current.as_ref().map(|current| current.phase)
+    /// The phase that began last, whether it goes on or has ended.
+    pub(crate) fn last_phase(&self) -> Option<Phase> {
+        self.phases.lock().last
     }
 }

@@ -13,7 +13,7 @@ use super::{BlockingCheck, Built, Check, Kind, Probe, Run, Target, reasons, usag
 use crate::collect::cgroup::{Container, ContainerTasks};
 use crate::collect::{Root, TaskGroup, pids};
 use crate::config::{Fields, Node, Reading, Schema, Setting};
-use crate::model::{Bound, Limit, Name, Outcome, Policy, Reason, Threshold};
+use crate::model::{Bound, Cause, Limit, Name, Outcome, Policy, Reason, Threshold};
 
 const REASONS: &[Reason] = &[Reason::NotFound, Reason::Denied, Reason::Other];
 
@@ -134,8 +134,9 @@ impl BlockingCheck for SystemTasks {
             }
         };
         counts.unwrap_or_else(|error: io::Error| {
-            let message = Some("the number of tasks cannot be read");
-            reasons::failed(reasons::of_io(&error), message, REASONS).because(error)
+            reasons::failed(reasons::of_io(&error), REASONS)
+                .message("the number of tasks cannot be read")
+                .because(error)
         })
     }
 }
@@ -143,8 +144,7 @@ impl BlockingCheck for SystemTasks {
 impl SystemTasks {
     fn judge(&self, group: Option<ContainerTasks>) -> Outcome {
         let Some(ContainerTasks { tasks, limit }) = group else {
-            return Outcome::failed(Reason::NotFound)
-                .message("no control group counts the tasks of this process");
+            return Outcome::caused_by(Cause::NoTaskCount);
         };
         let outcome = counted(tasks as f64);
         match limit {

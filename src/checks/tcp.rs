@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 use super::net::{self, Address};
 use super::{Built, Check, Kind, Probe, Run, Target, reasons};
 use crate::config::{Fields, Secret};
-use crate::model::{Outcome, Phase, Reason};
+use crate::model::{Cause, Outcome, Phase, Reason};
 
 /// The most that is read of an answer.
 const MOST: usize = 4096;
@@ -39,7 +39,7 @@ impl Check for TcpCheck {
     async fn run(&self, run: &Run) -> Outcome {
         let mut stream = match net::connect(run, &self.address).await {
             Ok(stream) => stream,
-            Err(error) => return reasons::failed(error.reason, None, REASONS).because(error),
+            Err(error) => return reasons::failed(error.failure, REASONS).because(error),
         };
         if let Some(send) = &self.send
             && let Err(error) = run.phase(Phase::Request, stream.write_all(send.expose().as_bytes())).await
@@ -60,11 +60,9 @@ impl TcpCheck {
         let found = run.phase(Phase::Request, read_until(stream, &mut answer, expect.as_bytes()));
         match timeout_at(net::patience(run), found).await {
             Ok(Ok(true)) => Outcome::pass(),
-            Ok(Ok(false)) if answer.is_empty() => {
-                Outcome::failed(Reason::ConnectionReset).message("connection closed without an answer")
-            }
+            Ok(Ok(false)) if answer.is_empty() => Outcome::caused_by(Cause::NoAnswer),
             Ok(Err(error)) => failed(&error),
-            Err(_) if answer.is_empty() => net::out_of_time(run),
+            Err(_) if answer.is_empty() => Outcome::failed(Reason::Timeout),
             Ok(Ok(false)) | Err(_) => Outcome::failed(Reason::UnexpectedBody)
                 .message(format!("the answer does not contain {expect:?}")),
         }
@@ -85,7 +83,7 @@ async fn read_until(stream: &mut TcpStream, answer: &mut Vec<u8>, expect: &[u8])
 }
 
 fn failed(error: &io::Error) -> Outcome {
-    reasons::failed(reasons::of_io(error), None, REASONS).because(error)
+    reasons::failed(reasons::of_io(error), REASONS).because(error)
 }
 
 impl Kind for Tcp {

@@ -92,7 +92,7 @@ fn row(judged: &Judged) -> [String; 5] {
     let (mut latency, mut details) = (String::new(), Vec::new());
     if let Some(standing) = &judged.standing {
         latency = format!("{:.1} ms", standing.latency.as_secs_f64() * 1_000.0);
-        details.extend(standing.message.as_deref().map(str::to_owned));
+        details.extend(standing.failing.as_ref().map(|failing| failing.message.to_string()));
         details.extend(standing.measurements.iter().map(|(name, value)| format!("{name}={value}")));
     } else {
         details.push("no answer".to_owned());

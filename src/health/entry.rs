@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 
-use crate::model::{Criticality, Detail, Name, Phase, Policy, Reason, State};
+use crate::model::{Cause, Criticality, Detail, Name, Phase, Policy, Reason, State};
 
 use super::group::{GROUP_HEALTH, GROUP_READY, GROUP_STARTUP};
 use super::metrics::CheckMetrics;
@@ -82,9 +82,7 @@ pub struct Standing {
     /// Failed runs in a row.
     pub consecutive_failures: u32,
     /// Why the last bad run was bad; kept until the check is healthy again.
-    pub reason: Option<Reason>,
-    /// The public sentence that goes with the reason.
-    pub message: Option<Cow<'static, str>>,
+    pub failing: Option<Failing>,
     /// How long the last run took.
     pub latency: Duration,
     /// The phases of the last run.
@@ -101,6 +99,27 @@ pub struct Standing {
     pub since: SystemTime,
     /// Whether an open circuit breaker renewed the verdict without asking.
     pub spared: bool,
+}
+
+/// Why a run was bad.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    /// The class.
+    pub reason: Reason,
+    /// What went wrong within the class, where that is known.
+    pub cause: Option<Cause>,
+    /// The phase of the run in which it went wrong; none for a limit on a measurement.
+    pub phase: Option<Phase>,
+    /// The sentence: the check's own, or that of the cause or the reason.
+    pub message: Cow<'static, str>,
+}
+
+impl Failing {
+    /// What of it is out of closed sets.
+    #[must_use]
+    pub fn key(&self) -> (Reason, Option<Cause>, Option<Phase>) {
+        (self.reason, self.cause, self.phase)
+    }
 }
 
 /// A check as a reader sees it at one moment.

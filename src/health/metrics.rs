@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 
 use crate::metrics::{Counter, Gauge, Scope, Store};
-use crate::model::{Bound, Definition, Instrument, Limit, Name, State};
+use crate::model::{Bound, Cause, Definition, Instrument, Limit, Name, Phase, Reason, State};
 
 use super::entry::{Registration, Standing};
 use super::thresholds::{Finding, Watched};
@@ -107,6 +107,14 @@ definition!(
     "Failed runs in a row; moves before the state does"
 );
 definition!(
+    LAST_FAILURE_INFO,
+    "healthcheck.last_failure.info",
+    Gauge,
+    "",
+    ["healthcheck.name", "error.type", "healthcheck.cause", "healthcheck.phase"],
+    "Why the check failed last: reason, cause and phase; always 1, and it stays after the check has recovered"
+);
+definition!(
     STATE_CHANGES,
     "healthcheck.state_changes",
     Counter,
@@ -166,6 +174,7 @@ pub static DEFINITIONS: &[&Definition] = &[
     &LAST_RUN,
     &LAST_SUCCESS,
     &CONSECUTIVE_FAILURES,
+    &LAST_FAILURE_INFO,
     &STATE_CHANGES,
     &MEASUREMENT,
     &THRESHOLD_RATIO,
@@ -188,9 +197,20 @@ pub(super) struct CheckMetrics {
     consecutive_failures: Gauge,
     state_changes: Counter,
     published: AtomicU8,
+    /// The one series that says why the check failed last.
+    last_failure: Mutex<Option<LastFailure>>,
     /// Series that appear with what the check measures, and the scope that removes all of them with the check.
     measured: Mutex<Measured>,
 }
+
+#[derive(Debug)]
+struct LastFailure {
+    key: FailureKey,
+    /// Removes the series when another takes its place.
+    _scope: Scope,
+}
+
+type FailureKey = (Reason, Option<Cause>, Option<Phase>);
 
 #[derive(Debug)]
 struct Measured {
@@ -239,6 +259,7 @@ impl CheckMetrics {
             consecutive_failures,
             state_changes: scope.counter(&STATE_CHANGES, &[id]),
             published: AtomicU8::new(UNPUBLISHED),
+            last_failure: Mutex::new(None),
             measured: Mutex::new(Measured { scope, values: Vec::new(), ratios }),
         };
         metrics.publish_state(State::Unknown, false);
@@ -262,6 +283,9 @@ impl CheckMetrics {
 
     /// Takes in a new verdict.
     pub(super) fn record(&self, standing: &Standing, changed: bool, succeeded: bool) {
+        if let (Some(failing), false) = (&standing.failing, succeeded) {
+            self.show_failure(failing.key());
+        }
         self.renew(standing.checked_at);
         self.consecutive_failures.set(standing.consecutive_failures.into());
         if succeeded {
@@ -270,6 +294,19 @@ impl CheckMetrics {
         if changed {
             self.state_changes.increment();
         }
+    }
+
+    fn show_failure(&self, key: FailureKey) {
+        let mut last = self.last_failure.lock();
+        if last.as_ref().is_some_and(|last| last.key == key) {
+            return;
+        }
+        let (reason, cause, phase) = key;
+        let cause = cause.map(|cause| cause.to_string()).unwrap_or_default();
+        let phase = phase.map_or("", Phase::as_str);
+        let mut scope = self.measured.lock().scope.store().scope();
+        scope.gauge(&LAST_FAILURE_INFO, &[self.name.as_str(), reason.as_str(), &cause, phase]).set(1.0);
+        *last = Some(LastFailure { key, _scope: scope });
     }
 
     /// Takes in that the last verdict stands, as of `at`.

@@ -1,17 +1,17 @@
 //! Turns the outcomes of one check into verdicts: thresholds, latency limit, hysteresis, then the board, the metrics and
-//! one log line when the state changed. The only writer of its check.
+//! one log line when the state or the cause of a failure changed. The only writer of its check.
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::model::{Outcome, Phase, Reason, State, Verdict};
+use crate::model::{Cause, Course, Outcome, Phase, Reason, State, Verdict};
 
 use super::board::Board;
-use super::entry::{Entry, Standing};
+use super::entry::{Entry, Failing, Standing};
 use super::streak::Streak;
 use super::thresholds::{Finding, Watched};
 
@@ -23,19 +23,20 @@ pub struct Tracker {
     streak: Streak,
     thresholds: Vec<Watched>,
     consecutive_failures: u32,
+    /// Why the check failed, as the log said it last; a check that fails now and then for one cause fills no log.
+    logged: Option<(Reason, Option<Cause>, Option<Phase>)>,
 }
 
 /// What one run amounts to, after thresholds and latency limit.
 struct Assessed {
     level: State,
-    reason: Option<Reason>,
-    message: Option<Cow<'static, str>>,
+    failing: Option<Failing>,
 }
 
 impl Tracker {
     pub(super) fn new(board: Board, entry: Arc<Entry>) -> Self {
         let thresholds = entry.policy.thresholds.iter().cloned().map(Watched::new).collect();
-        Self { board, entry, streak: Streak::default(), thresholds, consecutive_failures: 0 }
+        Self { board, entry, streak: Streak::default(), thresholds, consecutive_failures: 0, logged: None }
     }
 
     /// The check.
@@ -44,15 +45,10 @@ impl Tracker {
         &self.entry
     }
 
-    /// Takes in the outcome of a run that took `latency`. Gives the reason if the run counts as failed.
-    pub fn record(
-        &mut self,
-        outcome: Outcome,
-        latency: Duration,
-        phases: Vec<(Phase, Duration)>,
-    ) -> Option<Reason> {
+    /// Takes in how a run went. Gives the reason if the run counts as failed.
+    pub fn record(&mut self, outcome: Outcome, course: Course) -> Option<Reason> {
         let now = Instant::now();
-        let assessed = self.assess(&outcome, latency, now);
+        let assessed = self.assess(&outcome, &course, now);
         let failed = assessed.level == State::Unhealthy;
         self.consecutive_failures = if failed { self.consecutive_failures.saturating_add(1) } else { 0 };
         let before = self.streak.state();
@@ -63,18 +59,18 @@ impl Tracker {
         let checked_at = SystemTime::now();
         let last = self.entry.standing();
         // While the state is not healthy the last bad run explains it, even when the newest run was good.
-        let (reason, message) = match (assessed.reason, &last) {
-            (None, Some(last)) if state != State::Healthy => (last.reason, last.message.clone()),
-            (reason, _) => (reason, assessed.message),
+        let reason = assessed.failing.as_ref().map(|failing| failing.reason).filter(|_| failed);
+        let failing = match (assessed.failing, &last) {
+            (None, Some(last)) if state != State::Healthy => last.failing.clone(),
+            (failing, _) => failing,
         };
         let standing = Standing {
             state,
             suspect: self.streak.is_suspect(),
             consecutive_failures: self.consecutive_failures,
-            reason,
-            message,
-            latency,
-            phases,
+            failing,
+            latency: course.took,
+            phases: course.phases,
             measurements: outcome.measurements,
             details: outcome.details,
             checked_at,
@@ -87,12 +83,10 @@ impl Tracker {
         };
         self.entry.metrics.measure(&standing.measurements);
         self.entry.metrics.record(&standing, changed && before.is_some(), !failed);
-        if changed {
-            self.log_change(before, &standing);
-        }
+        self.log(changed, before, &standing);
         let news = self.entry.stand(standing, !failed);
         self.board.answered(changed || news);
-        assessed.reason.filter(|_| failed)
+        reason
     }
 
     /// Takes in that the dependency was spared a run: the last verdict stands, as of now.
@@ -110,7 +104,7 @@ impl Tracker {
         }
     }
 
-    fn assess(&mut self, outcome: &Outcome, latency: Duration, now: Instant) -> Assessed {
+    fn assess(&mut self, outcome: &Outcome, course: &Course, now: Instant) -> Assessed {
         let failed = matches!(outcome.verdict, Verdict::Fail(_));
         let mut missing = None;
         let mut findings: Vec<Option<Finding>> = Vec::with_capacity(self.thresholds.len());
@@ -125,64 +119,78 @@ impl Tracker {
         }
         self.entry.metrics.show_ratios(self.thresholds.iter().zip(findings.iter().map(Option::as_ref)));
 
-        let said = |level: State, reason: Reason| Assessed {
-            level,
-            reason: Some(reason),
-            message: outcome.message.clone().or(Some(Cow::Borrowed(reason.sentence()))),
+        let said = |level: State, reason: Reason| {
+            let sentence = outcome.cause.and_then(Cause::sentence).unwrap_or(reason.sentence());
+            let message = outcome.message.clone().unwrap_or(Cow::Borrowed(sentence));
+            Assessed {
+                level,
+                failing: Some(Failing { reason, cause: outcome.cause, phase: course.last, message }),
+            }
         };
         let mut assessed = match outcome.verdict {
-            Verdict::Pass => Assessed { level: State::Healthy, reason: None, message: None },
+            Verdict::Pass => Assessed { level: State::Healthy, failing: None },
             Verdict::Warn(reason) => said(State::Degraded, reason),
             Verdict::Fail(reason) => said(State::Unhealthy, reason),
         };
-        let mut worsen = |level: State, reason: Reason, message: String| {
+        let mut worsen = |level: State, reason: Reason, cause: Option<Cause>, message: String| {
             if level > assessed.level {
-                assessed = Assessed { level, reason: Some(reason), message: Some(message.into()) };
+                let failing = Failing { reason, cause, phase: None, message: message.into() };
+                assessed = Assessed { level, failing: Some(failing) };
             }
         };
         if let Some(name) = missing {
             // A limit on a number that is not there would be green for ever.
             let message = format!("the answer has no number called {name}");
-            worsen(State::Unhealthy, Reason::UnexpectedBody, message);
+            worsen(State::Unhealthy, Reason::UnexpectedBody, Some(Cause::MissingMeasurement), message);
         }
         for finding in findings.into_iter().flatten() {
             if let Some(message) = finding.message {
-                worsen(finding.level, Reason::Threshold, message);
+                worsen(finding.level, Reason::Threshold, None, message);
             }
         }
         if let Some(limit) = self.entry.policy.warn_slower_than
-            && latency > limit
+            && course.took > limit
         {
             worsen(
                 State::Degraded,
                 Reason::Threshold,
+                Some(Cause::Slow),
                 format!("slower than {}", humantime::format_duration(limit)),
             );
         }
         assessed
     }
 
-    fn log_change(&self, before: Option<State>, standing: &Standing) {
-        let check = self.entry.name.as_str();
-        let kind = self.entry.kind;
+    fn log(&mut self, changed: bool, before: Option<State>, standing: &Standing) {
+        let (check, kind) = (self.entry.name.as_str(), self.entry.kind);
         let from = before.unwrap_or(State::Unknown).as_str();
         let to = standing.state.as_str();
-        let reason = standing.reason.map_or("", Reason::as_str);
-        let error = standing.message.as_deref().unwrap_or_default();
-        let failures = standing.consecutive_failures;
-        match (before, standing.state) {
-            (None, State::Healthy) => debug!(check, kind, from, to, "check state changed"),
-            (_, State::Healthy) => info!(check, kind, from, to, "check state changed"),
-            _ => warn!(
+        let Some(failing) = &standing.failing else {
+            if changed {
+                self.logged = None;
+                match before {
+                    None => debug!(check, kind, from, to, "check state changed"),
+                    Some(_) => info!(check, kind, from, to, "check state changed"),
+                }
+            }
+            return;
+        };
+        let other_cause = self.logged.replace(failing.key()) != Some(failing.key());
+        if !changed && !other_cause {
+            return;
+        }
+        let reason = failing.reason.as_str();
+        let cause = failing.cause.map(tracing::field::display);
+        let phase = failing.phase.map(Phase::as_str);
+        let error = failing.message.as_ref();
+        let consecutive_failures = standing.consecutive_failures;
+        if changed {
+            warn!(
                 check,
-                kind,
-                from,
-                to,
-                reason,
-                error,
-                consecutive_failures = failures,
-                "check state changed"
-            ),
+                kind, from, to, reason, cause, phase, error, consecutive_failures, "check state changed"
+            );
+        } else {
+            warn!(check, kind, state = to, reason, cause, phase, error, consecutive_failures, "check failed");
         }
     }
 }

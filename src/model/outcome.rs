@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Display;
 
-use super::{Definition, Name, Reason};
+use super::{Cause, Definition, Name, Reason};
 
 /// The answer of one run. It says nothing about time: whoever ran the check adds that.
 #[derive(Clone, Debug)]
@@ -12,10 +12,12 @@ use super::{Definition, Name, Reason};
 pub struct Outcome {
     /// Passed, passed with a warning, or failed and why.
     pub verdict: Verdict,
-    /// A public sentence; for a failure without one the reason's own sentence stands.
+    /// What went wrong within the class that the reason names, where that is known.
+    pub cause: Option<Cause>,
+    /// A public sentence; for a failure without one the sentence of the cause stands, or of the reason.
     pub message: Option<Cow<'static, str>>,
     /// What the driver said. Private: only for the debug log, never for an answer or a label.
-    pub cause: Option<String>,
+    pub driver: Option<String>,
     /// Numbers that the operator named; thresholds apply to them and they become `healthcheck.measurement`.
     pub measurements: Vec<(Name, f64)>,
     /// Further facts for people, shown with the details of the answer.
@@ -63,8 +65,9 @@ impl Outcome {
     fn new(verdict: Verdict) -> Self {
         Self {
             verdict,
-            message: None,
             cause: None,
+            message: None,
+            driver: None,
             measurements: Vec::new(),
             details: Vec::new(),
             numbers: Vec::new(),
@@ -91,6 +94,17 @@ impl Outcome {
         Self::new(Verdict::Fail(reason))
     }
 
+    /// It does not work, and why is known exactly.
+    pub fn caused_by(cause: Cause) -> Self {
+        Self::failed(cause.reason()).cause(cause)
+    }
+
+    /// Sets the cause.
+    pub fn cause(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+
     /// Sets the public sentence.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = Some(message.into());
@@ -98,8 +112,8 @@ impl Outcome {
     }
 
     /// Adds what the driver said; private, for the debug log.
-    pub fn because(mut self, cause: impl Display) -> Self {
-        self.cause = Some(cause.to_string());
+    pub fn because(mut self, words: impl Display) -> Self {
+        self.driver = Some(words.to_string());
         self
     }
 

@@ -1,4 +1,6 @@
-//! The parts of a run that can be timed apart.
+//! The parts of a run that can be timed apart, and how a run went through them.
+
+use std::time::Duration;
 
 /// One part of a run; a kind times those that it can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,4 +36,15 @@ impl Phase {
             Self::Transfer => "transfer",
         }
     }
+}
+
+/// How a run went, apart from what it answered.
+#[derive(Clone, Debug, Default)]
+pub struct Course {
+    /// How long the run took.
+    pub took: Duration,
+    /// How long each phase took, in the order of [`Phase::ALL`].
+    pub phases: Vec<(Phase, Duration)>,
+    /// The phase that began last: a run that failed failed in it.
+    pub last: Option<Phase>,
 }

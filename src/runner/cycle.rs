@@ -12,7 +12,7 @@ use tracing::{Span, debug, info};
 use crate::checks::{Probe, Target};
 use crate::health::Tracker;
 use crate::metrics::{Histogram, Store};
-use crate::model::{Detail, Outcome, Policy, Reason, Verdict, scrub};
+use crate::model::{Cause, Course, Detail, Outcome, Policy, Reason, Verdict, scrub};
 use crate::trace;
 
 use super::breaker::{self, Breaker};
@@ -87,9 +87,9 @@ impl Cycle {
         if self.stuck.is_some() {
             // Still hanging is a failure too, though not of a new run.
             self.metrics.skipped.increment();
-            let hanging = Outcome::failed(Reason::Timeout).message("the last run still hangs");
-            let timeout = self.policy().timeout;
-            self.tracker.record(hanging, timeout, Vec::new());
+            let hanging = Outcome::caused_by(Cause::LastRunHangs);
+            let course = Course { took: self.policy().timeout, ..Course::default() };
+            self.tracker.record(hanging, course);
         } else if self.breaker.allows(Instant::now()) {
             self.note_breaker(before);
             self.ask(planned).await;
@@ -122,20 +122,21 @@ impl Cycle {
 
     /// Takes in how a run ended. In its span, so that log lines and exemplars show it.
     fn take_in(&mut self, ended: Ended, span: &Span) {
-        let Ended { mut outcome, took, phases, stuck } = ended;
+        let Ended { mut outcome, course, stuck } = ended;
         self.metrics.active.set_bool(stuck.is_some());
         self.stuck = stuck;
 
         clean(&mut outcome, &self.secrets);
-        if let (Verdict::Fail(reason), Some(cause)) = (outcome.verdict, &outcome.cause) {
+        if let (Verdict::Fail(reason), Some(driver)) = (outcome.verdict, &outcome.driver) {
             let check = self.tracker.entry().name.as_str();
-            debug!(check, reason = reason.as_str(), cause, "run failed");
+            debug!(check, reason = reason.as_str(), driver, "run failed");
         }
         // A limit that was reached is no reason to spare the dependency: it answered.
         let down = matches!(outcome.verdict, Verdict::Fail(reason) if reason != Reason::Threshold);
-        self.metrics.show_phases(&phases);
+        self.metrics.show_phases(&course.phases);
         self.metrics.show_numbers(&outcome.numbers);
-        let failed = self.tracker.record(outcome, took, phases);
+        let took = course.took;
+        let failed = self.tracker.record(outcome, course);
         self.metrics.record(took, failed);
         span::note(span, failed);
         let before = self.breaker.state();
@@ -166,8 +167,8 @@ impl Cycle {
 /// Takes the check's secrets out of every text of its outcome.
 fn clean(outcome: &mut Outcome, secrets: &[String]) {
     let cleaned = |text: &str| scrub(text, secrets.iter().map(String::as_str));
-    if let Some(text) = outcome.cause.as_deref().and_then(cleaned) {
-        outcome.cause = Some(text);
+    if let Some(text) = outcome.driver.as_deref().and_then(cleaned) {
+        outcome.driver = Some(text);
     }
     if let Some(text) = outcome.message.as_deref().and_then(cleaned) {
         outcome.message = Some(text.into());

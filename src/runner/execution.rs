@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, Span};
 
 use crate::checks::{Asking, Probe, Run};
-use crate::model::{Outcome, Phase, Reason};
+use crate::model::{Cause, Course, Outcome, Reason};
 use crate::supervisor;
 
 /// How long an aborted run may take to go away before it counts as stuck.
@@ -21,9 +21,8 @@ const ABORT_GRACE: Duration = Duration::from_millis(50);
 /// How a run ended.
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
-    /// How long it took, the time limit at most: a little more would fall into the next histogram bucket.
-    pub(super) took: Duration,
-    pub(super) phases: Vec<(Phase, Duration)>,
+    /// It took the time limit at most: a little more would fall into the next histogram bucket.
+    pub(super) course: Course,
     /// The run itself, where it goes on past its end because nothing can stop it.
     pub(super) stuck: Option<JoinHandle<Outcome>>,
 }
@@ -39,8 +38,9 @@ pub(super) async fn execute(probe: &Probe, limit: Duration, blocking: &Arc<Semap
         }
         Asking::Blocking(check) => {
             let Ok(Ok(slot)) = timeout_at(run.deadline(), Arc::clone(blocking).acquire_owned()).await else {
-                let outcome = Outcome::failed(Reason::Timeout).message("no thread was free to run the check");
-                return Ended { outcome, took: limit, phases: Vec::new(), stuck: None };
+                let outcome = Outcome::caused_by(Cause::NoFreeThread);
+                let course = Course { took: limit, ..Course::default() };
+                return Ended { outcome, course, stuck: None };
             };
             let (check, run, span) = (Arc::clone(check), run.clone(), span.clone());
             supervisor::blocking(move || {
@@ -54,14 +54,14 @@ pub(super) async fn execute(probe: &Probe, limit: Duration, blocking: &Arc<Semap
     let elapsed = started.elapsed();
     let (outcome, stuck) = match answer {
         // An answer that comes too late is none, however good it is.
-        Ok(Ok(_)) if elapsed > limit => (timed_out(&run), None),
+        Ok(Ok(_)) if elapsed > limit => (Outcome::failed(Reason::Timeout), None),
         Ok(Ok(outcome)) => (outcome, None),
         Ok(Err(error)) => (broken(&error), None),
-        Err(_) => (timed_out(&run), end(handle).await),
+        Err(_) => (Outcome::failed(Reason::Timeout), end(handle).await),
     };
-    let phases = run.phases();
+    let course = Course { took: elapsed.min(limit), phases: run.phases(), last: run.last_phase() };
     run.end_spans();
-    Ended { outcome, took: elapsed.min(limit), phases, stuck }
+    Ended { outcome, course, stuck }
 }
 
 /// Ends a run that is out of time; gives it back where it goes on all the same.
@@ -69,14 +69,6 @@ async fn end(mut handle: JoinHandle<Outcome>) -> Option<JoinHandle<Outcome>> {
     handle.abort();
     let gone = timeout(ABORT_GRACE, poll_fn(|context| Pin::new(&mut handle).poll(context))).await;
     gone.is_err().then_some(handle)
-}
-
-fn timed_out(run: &Run) -> Outcome {
-    let outcome = Outcome::failed(Reason::Timeout);
-    match run.current_phase() {
-        Some(phase) => outcome.detail("phase", phase.as_str()),
-        None => outcome,
-    }
 }
 
 fn broken(error: &JoinError) -> Outcome {

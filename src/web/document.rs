@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::health::{GroupView, Judged};
-use crate::model::{Detail, FUNCTION, Reason, State};
+use crate::model::{Cause, Detail, FUNCTION, Phase, Reason, State};
 
 use super::audience::Audience;
 
@@ -50,6 +50,10 @@ struct CheckDocument<'a> {
     criticality: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,7 +111,7 @@ pub(super) fn check(judged: &Judged, audience: Audience) -> String {
 fn describe(judged: &Judged, audience: Audience) -> CheckDocument<'_> {
     let entry = &judged.entry;
     let standing = judged.standing.as_deref();
-    let (reason, error) = explanation(judged, audience);
+    let explanation = explain(judged, audience);
     let mut details = Map::new();
     if let (Audience::Operator, Some(standing)) = (audience, standing) {
         for (name, value) in &standing.measurements {
@@ -121,8 +125,10 @@ fn describe(judged: &Judged, audience: Audience) -> CheckDocument<'_> {
         status: judged.state.as_str(),
         kind: entry.kind,
         criticality: entry.policy.criticality.as_str(),
-        reason,
-        error,
+        reason: explanation.reason,
+        cause: explanation.cause.map(|cause| cause.to_string()),
+        phase: explanation.phase.map(Phase::as_str),
+        error: explanation.error,
         latency_ms: standing.map(|standing| rounded(standing.latency.as_secs_f64() * 1_000.0, 1_000.0)),
         checked_at: standing.map(|standing| rfc3339(standing.checked_at)),
         age_seconds: judged.age.map(|age| rounded(age.as_secs_f64(), 1_000.0)),
@@ -137,24 +143,46 @@ fn describe(judged: &Judged, audience: Audience) -> CheckDocument<'_> {
     }
 }
 
-/// Why a check stands as it does: the class, and a sentence. Age explains more than whatever was last.
+/// Why a check stands as it does; nothing where it is well.
+#[derive(Default)]
+pub(super) struct Explanation<'a> {
+    reason: Option<&'static str>,
+    cause: Option<Cause>,
+    phase: Option<Phase>,
+    /// A sentence.
+    pub(super) error: Option<&'a str>,
+}
+
+/// Explains how a check stands. Age explains more than whatever was last.
 ///
-/// The public gets the sentence of the class, or what the author of a function wrote for it; sentences about measured
-/// values and about answers of a dependency are for operators.
-pub(super) fn explanation(judged: &Judged, audience: Audience) -> (Option<&'static str>, Option<&str>) {
+/// The public gets the sentence of the cause or the class, or what the author of a function wrote for it; sentences
+/// about measured values and about answers of a dependency are for operators.
+pub(super) fn explain(judged: &Judged, audience: Audience) -> Explanation<'_> {
     let standing = match &judged.standing {
-        None => return (None, Some("no answer yet")),
-        Some(_) if judged.is_stale() => return (Some("stale"), Some("the last answer is too old")),
-        Some(standing) if standing.state == State::Healthy && !standing.suspect => return (None, None),
+        None => return Explanation { error: Some("no answer yet"), ..Explanation::default() },
+        Some(_) if judged.is_stale() => {
+            let error = Some("the last answer is too old");
+            return Explanation { reason: Some("stale"), error, ..Explanation::default() };
+        }
         Some(standing) => standing,
     };
-    let authored = judged.entry.kind == FUNCTION && standing.reason != Some(Reason::Threshold);
-    let sentence = if audience == Audience::Operator || authored {
-        standing.message.as_deref()
-    } else {
-        standing.reason.map(Reason::sentence)
+    let Some(failing) =
+        standing.failing.as_ref().filter(|_| standing.state != State::Healthy || standing.suspect)
+    else {
+        return Explanation::default();
     };
-    (standing.reason.map(Reason::as_str), sentence)
+    let authored = judged.entry.kind == FUNCTION && failing.reason != Reason::Threshold;
+    let sentence = if audience == Audience::Operator || authored {
+        failing.message.as_ref()
+    } else {
+        failing.cause.and_then(Cause::sentence).unwrap_or(failing.reason.sentence())
+    };
+    Explanation {
+        reason: Some(failing.reason.as_str()),
+        cause: failing.cause,
+        phase: failing.phase,
+        error: Some(sentence),
+    }
 }
 
 pub(super) fn value(detail: &Detail) -> Value {

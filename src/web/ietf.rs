@@ -53,7 +53,7 @@ fn entries(judged: &Judged, audience: Audience) -> Map<String, Value> {
     if !judged.entry.policy.affects.is_empty() {
         common.insert("affectedEndpoints".to_owned(), judged.entry.policy.affects.clone().into());
     }
-    if let (Some(output), true) = (document::explanation(judged, audience).1, judged.state != State::Healthy)
+    if let (Some(output), true) = (document::explain(judged, audience).error, judged.state != State::Healthy)
     {
         common.insert("output".to_owned(), output.into());
     }

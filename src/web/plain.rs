@@ -34,7 +34,7 @@ pub(super) fn group(view: &GroupView, audience: Audience) -> String {
 /// A check, as one line.
 pub(super) fn check(judged: &Judged, audience: Audience) -> String {
     let mut line = format!("{} {} {}", mark(judged.state), judged.entry.name, judged.state);
-    if let Some(error) = document::explanation(judged, audience).1 {
+    if let Some(error) = document::explain(judged, audience).error {
         let suspect = if judged.state == State::Healthy { "suspect: " } else { "" };
         // Writing to a String cannot fail.
         let _ = write!(line, ": {suspect}{error}");

@@ -218,7 +218,7 @@ fn the_series_of_a_family_stand_together_under_its_type() {
 fn states_and_failures_add_up() {
     let page = Scrape::parse(page());
     let runs = page.values("healthcheck_runs_total");
-    assert_eq!(runs.len(), KINDS.len() + 1);
+    assert_eq!(runs.len(), KINDS.len() + 2);
     for run in runs {
         let name = [("healthcheck_name", run.labels["healthcheck_name"].as_str())];
         for (metric, states) in [
@@ -241,7 +241,7 @@ fn states_and_failures_add_up() {
         }
         let failures = page.values("healthcheck_failures_total").into_iter().filter(|s| s.has(&name));
         let failures: f64 = failures.map(|series| series.value).sum();
-        let broken = name[0].1 == "broken";
+        let broken = ["broken", "absent"].contains(&name[0].1);
         assert!(failures <= run.value && (failures > 0.0) == broken, "{name:?}: {failures} of {}", run.value);
         page.expect("healthcheck_duration_seconds_count", &name, run.value);
     }

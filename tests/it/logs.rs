@@ -67,7 +67,7 @@ fn a_line_is_the_same_on_standard_error_at_the_collector_and_in_its_trace() {
         assert_eq!((record.severity_number, record.severity_text.as_str()), (5, "DEBUG"));
         assert!(record.time_unix_nano > 0 && record.event_name.is_empty(), "{record:?}");
         assert_eq!(sent.scope, "vitalsign::runner::cycle");
-        for name in ["check", "reason", "cause"] {
+        for name in ["check", "reason", "driver"] {
             assert_eq!(sent.attributes().get(name), Some(&text(name)), "{sent:?}");
         }
         assert_eq!(

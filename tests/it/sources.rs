@@ -88,7 +88,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("redis", &["checks/redis.rs", "checks/redis/"]),
     ("regex", &["checks/http/", "checks/process.rs"]),
     ("reqwest", &["checks/http.rs", "checks/http/", "push/"]),
-    ("rustix", &["collect/", "checks/", "push/spool/"]),
+    ("rustix", &["collect/", "checks/", "push/spool/", "reasons.rs"]),
     ("rustls", &["checks/", "push/", "reasons.rs", "tls.rs"]),
     ("rustls_platform_verifier", &["checks/tls/", "push/transport/"]),
     ("saphyr_parser", &["config/parse.rs", "config/parse/"]),

@@ -35,7 +35,7 @@ async fn once(check: FunctionCheck) -> Judged {
 /// The state and the reason of a check that is run once through `pool`.
 async fn ask(connections: &PgPool) -> (State, Option<Reason>) {
     let judged = once(pool("orders_db", connections).timeout(Duration::from_secs(10))).await;
-    (judged.state, judged.standing.unwrap().reason)
+    (judged.state, judged.standing.unwrap().failing.as_ref().map(|failing| failing.reason))
 }
 
 fn pool_of_two(postgres: &Postgres) -> PgPool {
@@ -113,7 +113,10 @@ async fn many_tasks_are_a_warning() {
     let group = TaskGroup::new(&Store::new(), "mailer");
     let work: Vec<_> = (0..100).map(|_| group.start()).collect();
     let judged = once(tasks_of_group("mailer", &group)).await;
-    assert_eq!((judged.state, judged.standing.unwrap().reason), (State::Degraded, Some(Reason::Threshold)));
+    assert_eq!(
+        (judged.state, judged.standing.unwrap().failing.as_ref().map(|failing| failing.reason)),
+        (State::Degraded, Some(Reason::Threshold))
+    );
     let higher = Threshold {
         measurement: Name::new("tasks").unwrap(),
         bound: vitalsign::model::Bound::Upper,

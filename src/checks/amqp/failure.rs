@@ -5,8 +5,8 @@ use std::fmt;
 use super::connection::{Failure, Stage};
 use super::frame::Broken;
 use super::method::Refusal;
-use crate::checks::reasons;
-use crate::model::{Outcome, Reason};
+use crate::checks::reasons::{self, Failure as Public};
+use crate::model::{Cause, Outcome, Reason};
 
 /// What a run can fail for.
 pub(super) const REASONS: &[Reason] = &[
@@ -30,58 +30,47 @@ const RESOURCE_LOCKED: u16 = 405;
 const NOT_ALLOWED: u16 = 530;
 const NOT_IMPLEMENTED: u16 = 540;
 
-const NO_VHOST: &str = "the virtual host does not exist";
-
 /// How texts about a queue end that exists, but whose node or process does not answer.
 const UNAVAILABLE: [&str; 4] =
     ["is down or inaccessible", "is stopped by supervisor", "failed to restart", "due to timeout"];
 
 /// The outcome of a failure at a stage.
 pub(super) fn of(stage: Stage, failure: &Failure) -> Outcome {
-    let (reason, message) = match failure {
-        Failure::Io(error) => (reasons::of_io(error), None),
+    let public: Public = match failure {
+        Failure::Io(error) => reasons::of_io(error),
         // How a broker refuses credentials that does not know how to say so.
-        Failure::Ended if stage == Stage::Login => (Reason::Auth, None),
-        Failure::Ended => (Reason::ConnectionReset, None),
-        Failure::Broken(Broken::Version) => {
-            (Reason::Protocol, Some("the peer does not speak AMQP 0-9-1, but maybe another version of it"))
-        }
-        Failure::Broken(Broken::NoFrame) if stage == Stage::Greeting => {
-            (Reason::Protocol, Some("the peer does not speak AMQP"))
-        }
-        Failure::Broken(_) | Failure::Unexpected(_) => (Reason::Protocol, None),
-        Failure::NoPlain => (Reason::Auth, Some("the broker takes no user and password")),
+        Failure::Ended if stage == Stage::Login => Reason::Auth.into(),
+        Failure::Ended => Reason::ConnectionReset.into(),
+        Failure::Broken(Broken::Version) => Cause::AmqpVersion.into(),
+        Failure::Broken(Broken::NoFrame) if stage == Stage::Greeting => Cause::NotAmqp.into(),
+        Failure::Broken(_) | Failure::Unexpected(_) => Reason::Protocol.into(),
+        Failure::NoPlain => Cause::PasswordNotAccepted.into(),
         Failure::Closed(refusal) | Failure::ChannelClosed(refusal) => of_refusal(stage, refusal),
     };
-    reasons::failed(reason, message, REASONS).because(failure)
+    reasons::failed(public, REASONS).because(failure)
 }
 
 /// The texts are RabbitMQ's: only they tell some things apart for which there is one code.
-fn of_refusal(stage: Stage, Refusal { code, text }: &Refusal) -> (Reason, Option<&'static str>) {
+fn of_refusal(stage: Stage, Refusal { code, text }: &Refusal) -> Public {
+    let coded = |reason: Reason| (reason, Cause::AmqpReply(*code)).into();
     match (stage, *code) {
-        (_, CONNECTION_FORCED) => {
-            (Reason::ConnectionReset, Some("the broker is stopping, or was told to end the connection"))
-        }
-        (Stage::Greeting | Stage::Login, ACCESS_REFUSED) => (Reason::Auth, None),
-        (Stage::Vhost, INVALID_PATH | NOT_FOUND) => (Reason::NotFound, Some(NO_VHOST)),
-        (Stage::Vhost, NOT_ALLOWED) if text.ends_with("not found") => (Reason::NotFound, Some(NO_VHOST)),
+        (_, CONNECTION_FORCED) => Cause::ServerStopping.into(),
+        (Stage::Greeting | Stage::Login, ACCESS_REFUSED) => coded(Reason::Auth),
+        (Stage::Vhost, INVALID_PATH | NOT_FOUND) => Cause::NoSuchVhost.into(),
+        (Stage::Vhost, NOT_ALLOWED) if text.ends_with("not found") => Cause::NoSuchVhost.into(),
         (Stage::Login | Stage::Vhost, NOT_ALLOWED) if text.ends_with("is reached") => {
-            (Reason::Denied, Some("the broker takes no more connections"))
+            Cause::TooManyConnections.into()
         }
-        (Stage::Vhost, NOT_ALLOWED | ACCESS_REFUSED) => {
-            (Reason::Denied, Some("access to the virtual host refused"))
-        }
+        (Stage::Vhost, NOT_ALLOWED | ACCESS_REFUSED) => Cause::VhostDenied.into(),
         (Stage::Queue, NOT_FOUND) if UNAVAILABLE.iter().any(|end| text.ends_with(end)) => {
-            (Reason::NotFound, Some("the queue is not available"))
+            Cause::QueueUnavailable.into()
         }
-        (Stage::Queue, NOT_FOUND) => (Reason::NotFound, Some("the queue does not exist")),
-        (Stage::Queue, ACCESS_REFUSED) => (Reason::Denied, Some("access to the queue refused")),
-        (Stage::Queue, RESOURCE_LOCKED) => {
-            (Reason::Denied, Some("another connection has the queue to itself"))
-        }
-        (_, NOT_ALLOWED) => (Reason::Denied, None),
-        (_, 500..NOT_ALLOWED | NOT_IMPLEMENTED) => (Reason::Protocol, None),
-        _ => (Reason::Other, Some("the broker reports an error of its own")),
+        (Stage::Queue, NOT_FOUND) => Cause::NoSuchQueue.into(),
+        (Stage::Queue, ACCESS_REFUSED) => Cause::QueueDenied.into(),
+        (Stage::Queue, RESOURCE_LOCKED) => Cause::QueueExclusive.into(),
+        (_, NOT_ALLOWED) => coded(Reason::Denied),
+        (_, 500..NOT_ALLOWED | NOT_IMPLEMENTED) => coded(Reason::Protocol),
+        _ => coded(Reason::Other),
     }
 }
 
@@ -108,42 +97,43 @@ impl fmt::Display for Failure {
 mod tests {
     use super::*;
 
-    fn refused(stage: Stage, code: u16, text: &str) -> (Reason, &'static str) {
-        let (reason, message) = of_refusal(stage, &Refusal { code, text: text.to_owned() });
-        assert!(REASONS.contains(&reason));
-        (reason, message.unwrap_or_default())
+    fn refused(stage: Stage, code: u16, text: &str) -> Public {
+        let refused = of_refusal(stage, &Refusal { code, text: text.to_owned() });
+        assert!(REASONS.contains(&refused.reason));
+        refused
     }
 
     #[test]
     fn a_code_means_what_the_stage_makes_of_it() {
-        assert_eq!(refused(Stage::Login, 403, "ACCESS_REFUSED - Login was refused"), (Reason::Auth, ""));
-        assert_eq!(refused(Stage::Queue, 403, "").0, Reason::Denied);
-        assert_eq!(refused(Stage::Queue, 405, "").0, Reason::Denied);
-        assert_eq!(refused(Stage::Queue, 404, "NOT_FOUND - no queue 'q'").1, "the queue does not exist");
+        let login = refused(Stage::Login, 403, "ACCESS_REFUSED - Login was refused");
+        assert_eq!(login, (Reason::Auth, Cause::AmqpReply(403)).into());
+        assert_eq!(refused(Stage::Queue, 403, "").reason, Reason::Denied);
+        assert_eq!(refused(Stage::Queue, 405, "").reason, Reason::Denied);
+        assert_eq!(refused(Stage::Queue, 404, "NOT_FOUND - no queue 'q'"), Cause::NoSuchQueue.into());
         for stage in [Stage::Greeting, Stage::Login, Stage::Vhost, Stage::Queue] {
-            assert_eq!(refused(stage, 320, "shutdown").0, Reason::ConnectionReset);
-            assert_eq!(refused(stage, 503, "").0, Reason::Protocol);
-            assert_eq!(refused(stage, 541, "").0, Reason::Other);
-            assert_eq!(refused(stage, 7, "").0, Reason::Other);
+            assert_eq!(refused(stage, 320, "shutdown").reason, Reason::ConnectionReset);
+            assert_eq!(refused(stage, 503, ""), (Reason::Protocol, Cause::AmqpReply(503)).into());
+            assert_eq!(refused(stage, 541, ""), (Reason::Other, Cause::AmqpReply(541)).into());
+            assert_eq!(refused(stage, 7, "").reason, Reason::Other);
         }
     }
 
     #[test]
     fn rabbitmq_says_in_words_what_is_wrong_with_a_virtual_host() {
         let of = |text| refused(Stage::Vhost, 530, text);
-        assert_eq!(of("NOT_ALLOWED - vhost shop not found"), (Reason::NotFound, NO_VHOST));
+        assert_eq!(of("NOT_ALLOWED - vhost shop not found"), Cause::NoSuchVhost.into());
         let refusal = "NOT_ALLOWED - access to vhost 'shop' refused for user 'guest'";
-        assert_eq!(of(refusal), (Reason::Denied, "access to the virtual host refused"));
+        assert_eq!(of(refusal), Cause::VhostDenied.into());
         let limit = of(
             "NOT_ALLOWED - access to vhost 'shop' refused for user 'guest': connection limit (3) is reached",
         );
-        assert_eq!(limit, (Reason::Denied, "the broker takes no more connections"));
+        assert_eq!(limit, Cause::TooManyConnections.into());
     }
 
     #[test]
     fn a_queue_on_a_lost_node_exists() {
         let text = "NOT_FOUND - home node 'b@two' of durable queue 'q' in vhost '/' is down or inaccessible";
-        assert_eq!(refused(Stage::Queue, 404, text), (Reason::NotFound, "the queue is not available"));
+        assert_eq!(refused(Stage::Queue, 404, text), Cause::QueueUnavailable.into());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::frame::{HEADER, Writer, method};
 use super::*;
-use crate::model::Verdict;
+use crate::model::{Cause, Verdict};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -223,7 +223,7 @@ async fn a_silent_peer_is_left_in_the_phase_that_took_too_long() {
         outcome = asked => panic!("{outcome:?}"),
         () = heard.notified() => {}
     }
-    assert_eq!(run.current_phase(), Some(Phase::Auth));
+    assert_eq!(run.last_phase(), Some(Phase::Auth));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::client::Unresolved;
-use crate::checks::reasons;
+use crate::checks::reasons::{self, Failure};
 use crate::model::{Outcome, Reason};
 
 /// What a run of the kind can fail for.
@@ -23,7 +23,7 @@ pub(super) const REASONS: &[Reason] = &[
 
 /// The failure that `error` stands for. Its text goes without the address, which may hold credentials.
 pub(super) fn of(error: reqwest::Error) -> Outcome {
-    let reason = reasons::declared(reason(&error), REASONS);
+    let failure = failure(&error);
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -31,40 +31,40 @@ pub(super) fn of(error: reqwest::Error) -> Outcome {
         text = format!("{text}: {inner}");
         cause = inner.source();
     }
-    Outcome::failed(reason).because(text)
+    reasons::failed(failure, REASONS).because(text)
 }
 
 /// The first cause that says what it is; what only hyper complains of is a breach of the protocol.
-fn reason(error: &reqwest::Error) -> Reason {
+fn failure(error: &reqwest::Error) -> Failure {
     let mut spoken_http = error.is_decode();
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = next {
         if cause.is::<Unresolved>() {
-            return Reason::Dns;
+            return Reason::Dns.into();
         }
         if cause.is::<rustls::Error>() {
-            return Reason::Tls;
+            return Reason::Tls.into();
         }
         if let Some(io) = cause.downcast_ref::<io::Error>() {
             return match reasons::of_io(io) {
                 // How hyper reports a broken body.
-                Reason::Other if spoken_http => Reason::Protocol,
-                reason => reason,
+                Failure { reason: Reason::Other, cause: None } if spoken_http => Reason::Protocol.into(),
+                failure => failure,
             };
         }
         if let Some(http) = cause.downcast_ref::<hyper::Error>() {
             if http.is_incomplete_message() || http.is_canceled() || http.is_closed() {
-                return Reason::ConnectionReset;
+                return Reason::ConnectionReset.into();
             }
             spoken_http = true;
         }
         next = cause.source();
     }
     if error.is_timeout() {
-        Reason::Timeout
+        Reason::Timeout.into()
     } else if spoken_http {
-        Reason::Protocol
+        Reason::Protocol.into()
     } else {
-        Reason::Other
+        Reason::Other.into()
     }
 }

@@ -2,8 +2,8 @@
 
 use sqlx::Error;
 
-use crate::checks::reasons;
-use crate::model::{Outcome, Reason};
+use crate::checks::reasons::{self, Failure};
+use crate::model::{Cause, Outcome, Reason};
 
 /// What a run can fail for.
 pub(super) const REASONS: &[Reason] = &[
@@ -22,58 +22,56 @@ pub(super) const REASONS: &[Reason] = &[
 
 /// The outcome that an error stands for.
 pub(in crate::checks) fn of(error: &Error) -> Outcome {
-    let (reason, message) = match error {
+    let failure = match error {
         Error::Database(error) => of_state(error.code().as_deref().unwrap_or_default()),
-        Error::Io(error) => (reasons::of_io(error), None),
-        Error::Tls(_) => (Reason::Tls, None),
-        Error::Protocol(_) => (Reason::Protocol, None),
-        _ => (reasons::of_source(error).unwrap_or(Reason::Other), None),
+        Error::Io(error) => reasons::of_io(error),
+        Error::Tls(_) => reasons::of_source(error).unwrap_or(Reason::Tls.into()),
+        Error::Protocol(_) => Reason::Protocol.into(),
+        _ => reasons::of_source(error).unwrap_or(Reason::Other.into()),
     };
-    reasons::failed(reason, message, REASONS).because(error)
+    reasons::failed(failure, REASONS).because(error)
 }
 
 /// Whether the error says that the connection had ended before it was used.
 pub(super) fn is_lost(error: &Error) -> bool {
     match error {
-        Error::Io(error) => reasons::of_io(error) == Reason::ConnectionReset,
+        Error::Io(error) => reasons::of_io(error).reason == Reason::ConnectionReset,
         // Told to us before we asked: shut down, crashed, database dropped, idle for too long.
         Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P") && code != "57P03"),
         _ => false,
     }
 }
 
-/// The reason that a SQLSTATE stands for, and a public sentence where the reason alone says too little.
+/// What a SQLSTATE stands for.
 ///
 /// A server without a free slot for us is `pool_exhausted`: what ran out is connections, only on the server's side, and
-/// the sentence says so. A server that is starting or stopping is reachable and answers, which none of the words for a
-/// failed connection would say, so it is the rest with a sentence.
-fn of_state(code: &str) -> (Reason, Option<&'static str>) {
-    match code {
-        "28000" | "28P01" => (Reason::Auth, None),
-        "0A000" => (Reason::Other, Some("the server cannot run the query")),
-        "25006" => (Reason::Denied, Some("the query would write")),
-        "3D000" | "57P04" => (Reason::NotFound, Some("no such database")),
-        "42P01" | "42703" | "42883" | "42704" | "3F000" => {
-            (Reason::NotFound, Some("the query names something that does not exist"))
-        }
-        "42601" => (Reason::Other, Some("the query is not valid SQL, or more than one statement")),
-        "53100" => (Reason::Other, Some("the server has no disk space left")),
-        "53200" => (Reason::Other, Some("the server has no memory left")),
-        "53300" => (Reason::PoolExhausted, Some("the server has no free connection")),
-        "55P03" => (Reason::Timeout, Some("the query waited for a lock")),
-        "57014" => (Reason::Timeout, Some("the server ended the query at its time limit")),
-        "57P01" | "57P02" => (Reason::ConnectionReset, Some("the server ended the session")),
-        "57P03" => (Reason::Other, Some("the server is starting, stopping or recovering")),
-        "XX001" | "XX002" => (Reason::Other, Some("the server found damaged data")),
-        _ => match code.get(..2) {
-            Some("28") => (Reason::Auth, None),
-            Some("42") if code == "42501" => (Reason::Denied, None),
-            Some("08") => (Reason::Protocol, None),
-            Some("22") => (Reason::Other, Some("the query failed on the data that it met")),
-            Some("40") => (Reason::Other, Some("the server gave the query up in favour of others")),
-            Some("42") => (Reason::Other, Some("the query is not valid")),
-            Some("58") => (Reason::Other, Some("the server cannot read its own files")),
-            _ => (Reason::Other, None),
+/// the cause says so. A server that is starting or stopping is reachable and answers, which none of the words for a
+/// failed connection would say, so it is the rest with a cause.
+fn of_state(state: &str) -> Failure {
+    let coded = |reason: Reason| Failure { reason, cause: Cause::sql_state(state) };
+    match state {
+        "0A000" => Cause::QueryUnsupported.into(),
+        "25006" => Cause::QueryWrites.into(),
+        "3D000" | "57P04" => Cause::NoSuchDatabase.into(),
+        "42P01" | "42703" | "42883" | "42704" | "3F000" => Cause::NoSuchObject.into(),
+        "42601" => Cause::InvalidQuery.into(),
+        "53100" => Cause::DiskFull.into(),
+        "53200" => Cause::OutOfMemory.into(),
+        "53300" => Cause::NoFreeConnection.into(),
+        "55P03" => Cause::LockTimeout.into(),
+        "57014" => Cause::QueryTimeout.into(),
+        "57P01" | "57P02" => Cause::SessionEnded.into(),
+        "57P03" => Cause::ServerStarting.into(),
+        "XX001" | "XX002" => Cause::DamagedData.into(),
+        "42501" => coded(Reason::Denied),
+        _ => match state.get(..2) {
+            Some("28") => coded(Reason::Auth),
+            Some("08") => coded(Reason::Protocol),
+            Some("22") => Cause::QueryData.into(),
+            Some("40") => Cause::QueryGivenUp.into(),
+            Some("42") => Cause::InvalidQuery.into(),
+            Some("58") => Cause::ServerFiles.into(),
+            _ => coded(Reason::Other),
         },
     }
 }
@@ -104,7 +102,7 @@ mod tests {
             ("", Reason::Other),
             ("é€", Reason::Other),
         ] {
-            assert_eq!(of_state(code).0, reason, "{code}");
+            assert_eq!(of_state(code).reason, reason, "{code}");
         }
     }
 
@@ -121,6 +119,6 @@ mod tests {
     fn the_drivers_words_stay_private() {
         let outcome = of(&Error::Protocol("db.internal said 0x15".to_owned()));
         assert_eq!(outcome.message, None);
-        assert!(outcome.cause.is_some_and(|cause| cause.contains("db.internal")));
+        assert!(outcome.driver.is_some_and(|words| words.contains("db.internal")));
     }
 }

@@ -18,7 +18,7 @@ fn check(root: Root, name: Option<&str>, pattern: Option<&str>, least: u32) -> P
 
 fn ask(check: &ProcessCheck) -> (Verdict, f64) {
     let outcome = check.run(&Run::new(Duration::from_secs(20)));
-    let shown = format!("{:?} {:?} {:?}", outcome.message, outcome.details, outcome.cause);
+    let shown = format!("{:?} {:?} {:?}", outcome.message, outcome.details, outcome.driver);
     assert!(!shown.contains("topsecret"), "{shown}");
     (outcome.verdict, outcome.measurements[0].1)
 }

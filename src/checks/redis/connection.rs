@@ -134,7 +134,7 @@ impl AsyncWrite for Limited {
             context.waker().wake_by_ref();
         }
         Poll::Ready(match written {
-            Err(error) if reasons::of_io(&error) == Reason::ConnectionReset => Ok(bytes.len()),
+            Err(error) if reasons::of_io(&error).reason == Reason::ConnectionReset => Ok(bytes.len()),
             written => written,
         })
     }

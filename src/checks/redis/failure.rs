@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::checks::reasons;
-use crate::model::{Outcome, Reason};
+use crate::checks::reasons::{self, Failure};
+use crate::model::{Cause, Outcome, Reason};
 
 /// What a run can fail for.
 pub(super) const REASONS: &[Reason] = &[
@@ -28,29 +28,26 @@ pub(super) const REASONS: &[Reason] = &[
 /// The outcome that an error stands for.
 pub(super) fn of(error: &RedisError) -> Outcome {
     let by_code = error.code().and_then(|code| of_code(code, error.detail().unwrap_or_default()));
-    let (reason, message) = match (by_code, error.kind()) {
+    let failure = match (by_code, error.kind()) {
         (Some(known), _) => known,
-        (None, ErrorKind::AuthenticationFailed) => (Reason::Auth, None),
-        (None, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => (Reason::Protocol, None),
+        (None, ErrorKind::AuthenticationFailed) => Reason::Auth.into(),
+        (None, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => Reason::Protocol.into(),
         // What the driver calls so without an error of the system is an end in the middle.
-        (None, ErrorKind::Io) => (io_of(error).map_or(Reason::ConnectionReset, reasons::of_io), None),
-        (None, _) => (Reason::Other, None),
+        (None, ErrorKind::Io) => io_of(error).map_or(Reason::ConnectionReset.into(), reasons::of_io),
+        (None, _) => Reason::Other.into(),
     };
-    reasons::failed(reason, message, REASONS).because(error)
+    reasons::failed(failure, REASONS).because(error)
 }
 
 /// The outcome that an error of the connection stands for.
 pub(super) fn of_io(error: &io::Error) -> Outcome {
-    reasons::failed(reasons::of_io(error), None, REASONS).because(error)
+    reasons::failed(reasons::of_io(error), REASONS).because(error)
 }
 
 /// The same for a socket of the machine: where there is none, no server runs.
 pub(super) fn of_socket(error: &io::Error) -> Outcome {
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            let message = Some("no server has made the socket");
-            reasons::failed(Reason::ConnectionRefused, message, REASONS).because(error)
-        }
+        io::ErrorKind::NotFound => reasons::failed(Cause::NoSocket, REASONS).because(error),
         _ => of_io(error),
     }
 }
@@ -67,24 +64,23 @@ pub(super) fn is_denied(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
 }
 
-/// The reason that the first word of a server's error stands for, and a sentence where the reason says too little.
-fn of_code(code: &str, detail: &str) -> Option<(Reason, Option<&'static str>)> {
+/// What the first word of a server's error stands for.
+fn of_code(code: &str, detail: &str) -> Option<Failure> {
     Some(match code {
-        "NOAUTH" | "WRONGPASS" => (Reason::Auth, None),
-        "NOPERM" => (Reason::Denied, None),
-        "DENIED" => (Reason::Denied, Some("the server accepts only local connections")),
-        "LOADING" => (Reason::Other, Some("the server is loading its data")),
-        "BUSY" => (Reason::Other, Some("the server is busy with a script")),
-        "MISCONF" => (Reason::Other, Some("the server cannot save its data and refuses to be written to")),
-        "MASTERDOWN" => (Reason::Other, Some("the replica has lost its master")),
-        "CLUSTERDOWN" => (Reason::Other, Some("the cluster is down")),
-        "MOVED" | "ASK" => (Reason::NotFound, Some("a key is on another node of the cluster")),
-        "WRONGTYPE" => (Reason::UnexpectedBody, Some("a key has no length: it is a plain value")),
-        "ERR" if detail.contains("max number of clients") => {
-            (Reason::PoolExhausted, Some("the server has no free connection"))
-        }
-        "ERR" if detail.contains("DB index") => (Reason::NotFound, Some("no such database")),
-        "ERR" if detail.contains("AUTH") => (Reason::Auth, None),
+        "NOAUTH" => Cause::NoPassword.into(),
+        "WRONGPASS" => Reason::Auth.into(),
+        "NOPERM" => Reason::Denied.into(),
+        "DENIED" => Cause::OnlyLocal.into(),
+        "LOADING" => Cause::Loading.into(),
+        "BUSY" => Cause::BusyScript.into(),
+        "MISCONF" => Cause::CannotSave.into(),
+        "MASTERDOWN" => Cause::MasterDown.into(),
+        "CLUSTERDOWN" => Cause::ClusterDown.into(),
+        "MOVED" | "ASK" => Cause::OtherNode.into(),
+        "WRONGTYPE" => Cause::NoLength.into(),
+        "ERR" if detail.contains("max number of clients") => Cause::NoFreeConnection.into(),
+        "ERR" if detail.contains("DB index") => Cause::NoSuchDatabase.into(),
+        "ERR" if detail.contains("AUTH") => Reason::Auth.into(),
         _ => return None,
     })
 }
@@ -116,7 +112,7 @@ mod tests {
             ("ERR", "unknown command", None),
             ("NEW", "", None),
         ] {
-            assert_eq!(of_code(code, detail).map(|(reason, _)| reason), reason, "{code} {detail}");
+            assert_eq!(of_code(code, detail).map(|failure| failure.reason), reason, "{code} {detail}");
         }
     }
 }

@@ -4,8 +4,8 @@ use std::io;
 
 use sqlx::Error;
 
-use crate::checks::reasons;
-use crate::model::{Outcome, Reason};
+use crate::checks::reasons::{self, Failure};
+use crate::model::{Cause, Outcome, Reason};
 
 /// What a run can fail for.
 pub(super) const REASONS: &[Reason] =
@@ -13,45 +13,42 @@ pub(super) const REASONS: &[Reason] =
 
 /// The outcome that an error of the system stands for.
 pub(super) fn of_file(error: &io::Error) -> Outcome {
-    let outcome = reasons::failed(reasons::of_io(error), None, REASONS).because(error);
-    if error.kind() == io::ErrorKind::InvalidInput {
-        outcome.message("the path is not a file")
-    } else {
-        outcome
-    }
+    let failure = match error.kind() {
+        io::ErrorKind::InvalidInput => Cause::NotAFile.into(),
+        _ => reasons::of_io(error),
+    };
+    reasons::failed(failure, REASONS).because(error)
 }
 
 /// The outcome that an error stands for.
 pub(in crate::checks) fn of(error: &Error) -> Outcome {
-    let (reason, message) = match error {
+    let failure = match error {
         Error::Database(error) => {
             of_code(error.code().and_then(|code| code.parse().ok()).unwrap_or_default(), error.message())
         }
-        Error::Io(error) => (reasons::of_io(error), None),
-        _ => (Reason::Other, None),
+        Error::Io(error) => reasons::of_io(error),
+        _ => Reason::Other.into(),
     };
-    reasons::failed(reason, message, REASONS).because(error)
+    reasons::failed(failure, REASONS).because(error)
 }
 
-/// The reason of an extended result code, whose lowest byte is the result code. A file that holds something else than a
+/// What an extended result code stands for; its lowest byte is the result code. A file that holds something else than a
 /// database, or a damaged one, has unexpected content.
-fn of_code(code: i32, text: &str) -> (Reason, Option<&'static str>) {
+fn of_code(code: i32, text: &str) -> Failure {
     match code & 0xff {
-        5 | 6 => (Reason::Timeout, Some("the database is locked")),
-        9 => (Reason::Timeout, Some("the query was ended at the time limit")),
-        11 => (Reason::UnexpectedBody, Some("the database is damaged")),
-        26 => (Reason::UnexpectedBody, Some("the file is not a database")),
-        3 | 23 => (Reason::Denied, None),
-        8 => (Reason::Denied, Some("the database may only be read")),
-        14 => (Reason::Other, Some("the database or a file beside it cannot be opened")),
-        10 => (Reason::Other, Some("the file cannot be read")),
-        7 => (Reason::Other, Some("no memory left")),
+        5 | 6 => Cause::LockTimeout.into(),
+        9 => Cause::QueryTimeout.into(),
+        11 => Cause::DamagedDatabase.into(),
+        26 => Cause::NotDatabase.into(),
+        3 | 23 => Reason::Denied.into(),
+        8 => Cause::ReadOnlyDatabase.into(),
+        14 => Cause::CannotOpen.into(),
+        10 => Cause::UnreadableFile.into(),
+        7 => Cause::OutOfMemory.into(),
         // SQLite has one code for all that it cannot compile.
-        1 if text.starts_with("no such ") => {
-            (Reason::NotFound, Some("the query names something that does not exist"))
-        }
-        1 => (Reason::Other, Some("the query is not valid")),
-        _ => (Reason::Other, None),
+        1 if text.starts_with("no such ") => Cause::NoSuchObject.into(),
+        1 => Cause::InvalidQuery.into(),
+        _ => Reason::Other.into(),
     }
 }
 
@@ -73,7 +70,7 @@ mod tests {
             (1544, "attempt to write a readonly database", Reason::Denied),
             (-1, "", Reason::Other),
         ] {
-            assert_eq!(of_code(code, text).0, reason, "{code}");
+            assert_eq!(of_code(code, text).reason, reason, "{code}");
         }
     }
 

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteJournalMode;
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{Reason, Verdict};
+use crate::model::{Cause, Reason, Verdict};
 
 const SHORT: Duration = Duration::from_secs(2);
 /// How much longer a slow machine may take before the test says that a limit was not kept.
@@ -107,7 +107,7 @@ fn a_locked_database_is_waited_for_and_then_told() {
     let started = Instant::now();
     let outcome = shop.check(DEFAULT_QUERY, false).run(&Run::new(SHORT));
     assert_eq!(outcome.verdict, Verdict::Fail(Reason::Timeout), "{outcome:?}");
-    assert_eq!(outcome.message.as_deref(), Some("the database is locked"));
+    assert_eq!(outcome.cause, Some(Cause::LockTimeout));
     assert!(started.elapsed() < SHORT + SLACK);
     wait(sqlx::raw_sql("COMMIT").execute(&mut owner)).unwrap();
     assert_eq!(ask(&shop.check(DEFAULT_QUERY, false)).verdict, Verdict::Pass);
@@ -140,7 +140,7 @@ fn tells_what_is_wrong_with_the_file() {
     .unwrap();
     let outcome = ask(&shop.check(DEFAULT_QUERY, false));
     assert_eq!(outcome.verdict, Verdict::Fail(Reason::UnexpectedBody));
-    assert_eq!(outcome.message.as_deref(), Some("the file is not a database"));
+    assert_eq!(outcome.cause, Some(Cause::NotDatabase));
 
     std::fs::set_permissions(shop.path(), std::fs::Permissions::from_mode(0o000)).unwrap();
     if File::open(shop.path()).is_err() {
@@ -151,5 +151,5 @@ fn tells_what_is_wrong_with_the_file() {
         query: DEFAULT_QUERY.to_owned(),
         kept: Kept::new(false),
     };
-    assert_eq!(ask(&directory).message.as_deref(), Some("the path is not a file"));
+    assert_eq!(ask(&directory).cause, Some(Cause::NotAFile));
 }

@@ -153,7 +153,7 @@ async fn a_dropped_run_closes_its_connection() {
         _ = check.run(&run) => unreachable!(),
         accepted = async {
             let accepted = listener.accept().await.unwrap().0;
-            while run.current_phase() != Some(Phase::Request) {
+            while run.last_phase() != Some(Phase::Request) {
                 tokio::task::yield_now().await;
             }
             accepted

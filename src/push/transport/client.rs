@@ -67,7 +67,7 @@ pub(super) fn later(error: &reqwest::Error) -> Answer {
     let reason = match reasons::of_source(error) {
         _ if error.is_timeout() => Reason::Timeout,
         _ if is_unresolved(error) => Reason::Dns,
-        Some(reason) => reason,
+        Some(failure) => failure.reason,
         None if error.is_connect() => Reason::Unreachable,
         // The connection ended before the answer.
         None => Reason::ConnectionReset,

@@ -47,7 +47,8 @@ pub(super) fn shown() -> &'static [Shown; 2] {
         RabbitMq::shared().declare_queue("exposition");
         // Time enough for the first run of each to pass: none may have failed on this page.
         let mut checks = format!(
-            "checks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n",
+            "checks:\n  broken: {{ kind: tcp, address: '127.0.0.1:{}', criticality: critical }}\n\
+             \x20 absent: {{ kind: process, name: no-such-program }}\n",
             ports::free()
         );
         for kind in KINDS.iter().map(|kind| kind.name()) {
@@ -101,7 +102,8 @@ impl Running {
             let wrong: Vec<_> = checks
                 .iter()
                 .filter(|(name, check)| {
-                    check["status"] != if *name == "broken" { "unhealthy" } else { "healthy" }
+                    check["status"]
+                        != if ["broken", "absent"].contains(&name.as_str()) { "unhealthy" } else { "healthy" }
                 })
                 .collect();
             if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:?}")) }

@@ -49,7 +49,7 @@ async fn a_server_that_never_answers_is_a_timeout_without_status() {
     let (outcome, run) = misbehaves(|_| (), TIMEOUT, serve).await;
     fails(&outcome, Reason::Timeout);
     assert_eq!(status(&outcome), 0.0);
-    assert_eq!(run.current_phase(), Some(Phase::Request));
+    assert_eq!(run.last_phase(), Some(Phase::Request));
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_slow_body_is_a_timeout_with_status() {
     let (outcome, run) = misbehaves(wants_ok, Duration::from_secs(2), serve).await;
     fails(&outcome, Reason::Timeout);
     assert_eq!(status(&outcome), 200.0);
-    assert_eq!(run.current_phase(), Some(Phase::Transfer));
+    assert_eq!(run.last_phase(), Some(Phase::Transfer));
 }
 
 #[tokio::test]

@@ -156,7 +156,7 @@ async fn a_server_that_never_shakes_hands_is_a_timeout_in_tls() {
     })
     .await;
     fails(&outcome, Reason::Timeout);
-    assert_eq!(run.current_phase(), Some(Phase::Tls));
+    assert_eq!(run.last_phase(), Some(Phase::Tls));
 }
 
 /// Runs a check of `service.invalid` through a proxy that answers `CONNECT` with `answer` and then speaks for it.
