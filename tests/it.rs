@@ -20,6 +20,8 @@ mod assets;
 mod bad_input;
 #[path = "it/canary.rs"]
 mod canary;
+#[path = "it/causes.rs"]
+mod causes;
 #[path = "it/command_line.rs"]
 mod command_line;
 #[path = "it/deploy.rs"]
