@@ -176,6 +176,7 @@ impl Agent {
         let mut refresh = vec![about::show(store, &board)];
         let Collectors(collectors) = plan.collectors;
         if !collectors.is_empty() {
+            store.tell_starts(collect::starts());
             let sampler = Sampler::new(store, collectors, collect::Limits::default());
             refresh.push(Box::new(move |_| {
                 sampler.sample();

@@ -8,6 +8,7 @@
 //! numbers. Everything is cheap and comes from the kernel's memory, save [`disk`], which can hang with the file system
 //! that it asks. Knows nothing of checks, health or HTTP.
 
+mod boot;
 pub(crate) mod cgroup;
 mod clock;
 mod collector;
@@ -39,6 +40,7 @@ pub(crate) mod tokio_runtime;
 mod trial;
 mod uptime;
 
+pub(crate) use boot::starts;
 pub use collector::Collectors;
 pub(crate) use collector::{Collector, PERIOD, Source};
 pub(crate) use kernel_file::{KernelFile, Root};

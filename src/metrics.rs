@@ -28,6 +28,7 @@ mod target;
 mod text;
 
 pub(crate) use alias::Alias;
+pub(crate) use epoch::{Birth, Since, Starts};
 #[cfg(feature = "otlp")]
 pub(crate) use gzip::{compress as gzip, uncompress as gunzip};
 pub(crate) use observers::Observe;
@@ -42,6 +43,7 @@ pub(crate) use page::Sources;
 pub use page::{Page, Pages, Refresh};
 pub use series::{Counter, Gauge, Histogram};
 pub use snapshot::Snapshot;
+pub(crate) use store::Owned;
 pub use store::{DEFINITIONS, Scope, Store};
 pub use target::{Attribute, AttributeValue};
 pub use text::render;

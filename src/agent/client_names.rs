@@ -7,7 +7,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::collect::process;
-use crate::metrics::{Alias, Store};
+use crate::metrics::{Alias, Since, Store};
 use crate::model::{Definition, Instrument};
 
 static CPU: Definition = Definition {
@@ -62,7 +62,7 @@ static THREADS: Definition = Definition {
 
 /// Shows this process on the page of `store` as client libraries do, from now on, which is about when it started.
 pub(crate) fn show(store: &Store) {
-    let read = |definition, values: &[&str]| store.observed(definition, values);
+    let read = |definition, values: &[&str]| store.observed_since(definition, values, Since::Process);
     let cpu = ["user", "system"].map(|mode| read(&process::CPU_TIME, &[mode]));
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     store.show_aliases(vec![

@@ -39,7 +39,7 @@ impl Pushing {
             let at = Instant::now();
             judged.refresh_metrics(at);
             read.refresh(at);
-            encoder.encode(&read.snapshot(), now, limit, hand_on);
+            read.whole(|snapshot| encoder.encode(snapshot, now, limit, hand_on));
         };
         let push = Push::start(settings, store, Box::new(source))?;
         board.tell("otlp", push.line());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::Fields;
 use crate::model::Definition;
 
+use super::sheet::Counts;
 use super::{Root, Sheet};
 
 /// A collector as documents, configuration and the catalogue of metrics know it.
@@ -39,6 +40,11 @@ pub(crate) trait Collector: Send {
     /// How long the numbers that it read last stand before they are read again.
     fn period(&self) -> Duration {
         PERIOD
+    }
+
+    /// Since when those of its numbers count that only grow.
+    fn counts(&self) -> Counts {
+        Counts::SinceBoot
     }
 
     /// Reads once. What is not set in this call is gone from the page; what could not be read is noted with

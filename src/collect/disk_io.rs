@@ -10,6 +10,7 @@ use crate::model::{Definition, Instrument};
 use super::filter::Filter;
 use super::numbers::whole;
 use super::proc_file::ProcFile;
+use super::sheet::Counts;
 use super::{Collector, Root, Sheet, Source};
 
 static IO: Definition = Definition {
@@ -96,6 +97,10 @@ impl Source for Disks {
 impl Collector for DiskCollector {
     fn name(&self) -> &'static str {
         Disks.name()
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::OfThings
     }
 
     fn collect(&mut self, sheet: &mut Sheet) {

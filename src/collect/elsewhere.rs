@@ -18,6 +18,11 @@ pub(super) fn uptime() -> io::Result<f64> {
     System::uptime().map(|seconds| seconds as f64).map_err(io::Error::other)
 }
 
+/// Unix time of the start of the machine, if it is known.
+pub(super) fn boot() -> Option<u64> {
+    System::boot_time().ok().filter(|seconds| *seconds > 0)
+}
+
 /// The memory now.
 pub(super) fn memory() -> io::Result<Memory> {
     let mut system = System::new().map_err(io::Error::other)?;
@@ -37,7 +42,7 @@ mod tests {
     #[test]
     fn says_what_the_kernel_says() {
         assert!(load().unwrap().iter().all(|load| *load >= 0.0));
-        assert!(uptime().unwrap() > 0.0);
+        assert!(uptime().unwrap() > 0.0 && boot() > Some(0));
         let memory = memory().unwrap();
         assert!(memory.available <= memory.total);
     }

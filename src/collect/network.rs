@@ -12,6 +12,7 @@ use crate::model::{Definition, Instrument};
 use super::filter::Filter;
 use super::numbers::whole;
 use super::proc_file::ProcFile;
+use super::sheet::Counts;
 use super::{Collector, Root, Sheet, Source};
 
 static IO: Definition = Definition {
@@ -90,6 +91,10 @@ impl Collector for NetworkCollector {
         Network.name()
     }
 
+    fn counts(&self) -> Counts {
+        Counts::OfThings
+    }
+
     fn collect(&mut self, sheet: &mut Sheet) {
         let Self { file, filter } = self;
         file.read(sheet, |text, sheet| {
@@ -143,77 +148,4 @@ fn line(line: &str) -> Option<Interface<'_>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::collect::trial::{Trial, survives};
-    use crate::model::Reason;
-
-    const DEV: &str = "Inter-|   Receive                                                |  Transmit
- face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
-    lo: 11185693580 5023283    0    0    0     0          0         0 11185693580 5023283    0    0    0     0       0          0
-  eth0: 286541493   11799    3    4    0     0          0         0   794906    7721    5    6    0     0       0          0
-eth1:7:4294967296 1 0 0 0 0 0 0 18446744073709551615 1 0 0 0 0 0 0
-vethab12: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0
-";
-    const PATH: &str = "proc/1/net/dev";
-
-    #[test]
-    fn shows_real_interfaces() {
-        let mut trial = Trial::new(&Network, "{}");
-        trial.write(PATH, DEV);
-        let page = trial.read();
-        let eth0 = |name: &str, direction: &str| {
-            page.value(&format!(
-                "system_network_{name}_total{{network_interface_name=\"eth0\",network_io_direction=\"{direction}\"}}"
-            ))
-        };
-        assert_eq!(eth0("io_bytes", "receive"), Some(286_541_493.0));
-        assert_eq!(eth0("io_bytes", "transmit"), Some(794_906.0));
-        assert_eq!(eth0("errors", "receive"), Some(3.0));
-        assert_eq!(eth0("errors", "transmit"), Some(5.0));
-        assert_eq!(eth0("packet_dropped", "receive"), Some(4.0));
-        assert_eq!(eth0("packet_dropped", "transmit"), Some(6.0));
-        let odd = "system_network_io_bytes_total{network_interface_name=\"eth1:7\",network_io_direction=\"receive\"}";
-        assert_eq!(page.value(odd), Some(4_294_967_296.0));
-        assert_eq!((page.len(), page.errors), (12, vec![]));
-    }
-
-    #[test]
-    fn shows_what_is_asked_for() {
-        let mut trial = Trial::new(&Network, "include: [lo, eth*]\nexclude: ['eth1:*']\n");
-        trial.write(PATH, DEV);
-        let page = trial.read();
-        assert_eq!(page.len(), 12);
-        assert_eq!(page.starting_with("system_network_io_bytes_total{network_interface_name=\"lo\""), 2);
-    }
-
-    #[test]
-    fn a_name_that_is_no_text_is_shown_as_far_as_it_is() {
-        let mut trial = Trial::new(&Network, "{}");
-        let mut dev = DEV.as_bytes().to_vec();
-        dev.extend_from_slice(b"  x\xff\"\\: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n");
-        trial.write(PATH, dev);
-        let page = trial.read();
-        assert_eq!(
-            page.starting_with("system_network_errors_total{network_interface_name=\"x\u{fffd}\\\"\\\\\""),
-            2
-        );
-        assert_eq!((page.len(), page.errors), (18, vec![]));
-    }
-
-    #[test]
-    fn one_wrong_line_makes_all_doubtful() {
-        let mut trial = Trial::new(&Network, "{}");
-        for wrong in [
-            "eth9: 1 2 3\n",
-            ": 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n",
-            "eth9 1\n",
-            "eth9: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 -1\n",
-        ] {
-            trial.write(PATH, format!("{DEV}{wrong}"));
-            let page = trial.read();
-            assert_eq!((page.len(), page.errors), (0, vec![Reason::Protocol]), "{wrong}");
-        }
-        survives(&Network, "{}", &[(PATH, DEV)]);
-    }
-}
+mod tests;

@@ -18,6 +18,7 @@ use crate::model::{Definition, Instrument, Reason};
 
 use super::numbers::whole;
 use super::proc_file::{ProcFile, reason};
+use super::sheet::Counts;
 use super::{Collector, Root, Sheet, Source};
 
 pub(crate) static CPU_TIME: Definition = Definition {
@@ -127,6 +128,10 @@ impl Source for Process {
 impl Collector for ProcessCollector {
     fn name(&self) -> &'static str {
         Process.name()
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::SinceProcess
     }
 
     fn collect(&mut self, sheet: &mut Sheet) {

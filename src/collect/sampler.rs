@@ -161,7 +161,7 @@ impl Sampler {
         let in_time = pool.running.take_if(|running| running.reading == reading).is_some();
         if !in_time {
             // What it set while nobody waited for it is old by now; its next reading shows.
-            sheet::withhold(&member.sheet.shown());
+            member.metrics.store.change(|| sheet::withhold(&member.sheet.shown()));
             info!(collector = name, "a collector that hung is back");
             member.sampled = None;
         }
@@ -176,7 +176,7 @@ fn give_up(pool: &mut Pool) {
     let Some(running) = pool.running.take() else { return };
     running.metrics.overruns.increment();
     running.metrics.success.set_bool(false);
-    sheet::withhold(&running.shown);
+    running.metrics.store.change(|| sheet::withhold(&running.shown));
     warn!(collector = running.name, "a collector hangs; its numbers are left out until it is back");
 }
 
@@ -198,7 +198,8 @@ impl Member {
             last_success: store.gauge(&LAST_SUCCESS, &[name]),
             overruns: store.counter(&OVERRUNS, &[name]),
         };
-        Self { sheet: Sheet::new(store, name), collector, metrics, sampled: None }
+        let sheet = Sheet::new(store, name, collector.counts());
+        Self { sheet, collector, metrics, sampled: None }
     }
 
     fn is_due(&self, asked: Instant) -> bool {

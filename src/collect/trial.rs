@@ -45,7 +45,7 @@ impl Trial {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new();
         let collector = make(&Root::new(folder.path()));
-        let sheet = Sheet::new(&store, collector.name());
+        let sheet = Sheet::new(&store, collector.name(), collector.counts());
         Self { folder, sheet, store, collector }
     }
 

@@ -2,8 +2,9 @@
 //! format asks for besides: counters' families without `_total`, UNIT, one spelling of bounds, `# EOF`, and exemplars.
 //!
 //! Costs what the text page costs, and a lock for each histogram that has exemplars. There are no timestamps, as in the
-//! text: a scrape is what happened now, and a stale series must be able to go. `_created` is left out too: it is
-//! optional, adds a line to every counter and histogram, and Prometheus takes it for one more series.
+//! text: a scrape is what happened now, and a stale series must be able to go. `_created` is told of what the kernel
+//! counts, whose start is not that of the first scrape. Of everything else it is left out: there it adds a line to every
+//! counter and histogram, and Prometheus takes each for one more series.
 
 use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -34,6 +35,8 @@ pub(super) fn families(snapshot: &Snapshot, out: &mut Vec<u8>, full: &mut dyn Fn
 pub(super) struct OpenMetrics;
 
 impl Form for OpenMetrics {
+    const CREATED: bool = true;
+
     fn header(shape: &Shape) -> &[u8] {
         &shape.open_header
     }

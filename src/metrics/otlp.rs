@@ -20,8 +20,9 @@
 //!
 //! # Start times
 //! A sum or a distribution starts when its series was made; one that goes and comes back starts anew. What somebody else
-//! counts ([`Store::observed`](super::Store::observed)) was counted before it was seen, nobody knows since when: its
-//! first point starts at its own time, which says just that, and it starts anew when it is found below what it was.
+//! counts ([`Store::observed`](super::Store::observed)) was counted before it was seen: what the kernel counts since the
+//! machine or this process started; of the rest nobody knows since when, and its first point starts at its own time, which
+//! says just that. Either starts anew when it is found below what it was.
 //!
 //! # Costs
 //! Some 40 ns a point, and beside the largest batch so far 8 bytes a series and one an attribute, with deltas a copy of

@@ -1,12 +1,16 @@
 //! The rendered page: made once a generation of values, compressed once when the first reader asks for it, shared by
 //! all readers, in buffers that are used again.
 //!
+//! A page of one format ends the time of those of the others: they were made earlier, and a reader of both would see
+//! counters step back.
+//!
 //! Where only compressed pages are asked for, as Prometheus does, there is never more of the text than a piece: of ten
 //! thousand checks it would be fifty megabytes.
 //!
 //! Runs on a worker thread of its own, never on the one that answers requests.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,13 +45,18 @@ pub struct Page {
     generation: u64,
     made: Instant,
     expires: Instant,
+    /// Which page it is, and which one is the last, of all formats.
+    number: u64,
+    last: Arc<AtomicU64>,
 }
 
 impl Page {
-    fn unwritten(fresh: Fresh, format: Format) -> Self {
+    fn unwritten(fresh: Fresh, format: Format, last: &Arc<AtomicU64>) -> Self {
         let Fresh { generation, at, expires } = fresh;
         let expires = expires.unwrap_or(at + MAX_AGE);
-        Self { format, text: None, gzip: None, generation, made: at, expires }
+        let number = last.fetch_add(1, Ordering::AcqRel) + 1;
+        let last = Arc::clone(last);
+        Self { format, text: None, gzip: None, generation, made: at, expires, number, last }
     }
 
     /// Whether the page is there as one gzip member, or as text.
@@ -74,7 +83,8 @@ impl Page {
     /// Whether the page may still be shown at `now` to a reader who does not wait for a newer one.
     #[must_use]
     pub fn is_young(&self, now: Instant) -> bool {
-        now < self.expires && now < self.made + MAX_AGE
+        let is_last = self.number == self.last.load(Ordering::Acquire);
+        is_last && now < self.expires && now < self.made + MAX_AGE
     }
 
     /// Whether values have not changed since, as [`Store::touch`] tells.
@@ -115,12 +125,13 @@ impl Sources {
 
     /// Writes the page of what there is; `full` may take away what was written so far, at every few lines.
     fn write(&self, format: Format, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut Vec<u8>)) {
-        let snapshot = self.store.snapshot();
-        format.write_families(&snapshot, out, full);
-        let aliases = self.store.aliases();
-        format.write_aliases(aliases, out);
-        #[cfg(feature = "prometheus-interop")]
-        self.store.foreign().render(&snapshot, aliases, format, out);
+        self.store.whole(|snapshot| {
+            format.write_families(snapshot, out, full);
+            let aliases = self.store.aliases();
+            format.write_aliases(aliases, out);
+            #[cfg(feature = "prometheus-interop")]
+            self.store.foreign().render(snapshot, aliases, format, out);
+        });
         format.end(out);
     }
 }
@@ -128,6 +139,8 @@ impl Sources {
 /// Makes pages of a store.
 pub struct Pages {
     sources: Arc<Sources>,
+    /// The number of the last page.
+    last: Arc<AtomicU64>,
     /// The last page of each format.
     current: [Option<Page>; Format::ALL.len()],
     buffers: Arc<Buffers>,
@@ -145,6 +158,7 @@ impl Pages {
     pub fn new(store: Store, refresh: Vec<Refresh>) -> Self {
         Self {
             sources: Arc::new(Sources { store, refresh }),
+            last: Arc::default(),
             current: Default::default(),
             buffers: Arc::default(),
             gzip: None,
@@ -175,8 +189,8 @@ impl Pages {
         let last = self.current.get_mut(format as usize).and_then(Option::take);
         let mut page = match (fresh, last) {
             (None, Some(page)) => page,
-            (Some(fresh), _) => Page::unwritten(fresh, format),
-            (None, None) => Page::unwritten(self.sources.refresh(Instant::now()), format),
+            (Some(fresh), _) => Page::unwritten(fresh, format, &self.last),
+            (None, None) => Page::unwritten(self.sources.refresh(Instant::now()), format, &self.last),
         };
         if !compressed {
             self.text_until = Some(page.made + TEXT_FOR);
@@ -184,7 +198,11 @@ impl Pages {
         let whole = self.text_until.is_some_and(|until| page.made < until);
         if page.text.is_none() && whole {
             let mut text = self.buffers.take();
-            self.sources.write(format, &mut text, &mut |_| {});
+            match &page.gzip {
+                // Not written anew: values have changed since.
+                Some(gzip) => text.extend_from_slice(&gzip::uncompress(gzip)),
+                None => self.sources.write(format, &mut text, &mut |_| {}),
+            }
             page.text = Some(self.buffers.lend(text));
         }
         if page.gzip.is_none() && compressed {
@@ -297,10 +315,45 @@ mod tests {
         let text = pages.page(now, Format::Text, false);
         let open = pages.page(now, Format::OpenMetrics, false);
         assert!(open.text().ends_with(b"# EOF\n") && !text.text().ends_with(b"# EOF\n"));
-        for (page, format) in [(text, Format::Text), (open, Format::OpenMetrics)] {
-            let again = pages.page(now, format, false);
-            assert_eq!(again.text().as_ptr(), page.text().as_ptr(), "nothing changed, so nothing was made");
+        let again = pages.page(now, Format::OpenMetrics, false);
+        assert_eq!(again.text().as_ptr(), open.text().as_ptr(), "nothing changed, so nothing was made");
+        assert!(!text.is_young(now), "another one was made since");
+    }
+
+    #[test]
+    fn no_page_is_older_than_one_that_somebody_has_seen() {
+        let store = Store::new();
+        let value = store.gauge(&VALUE, &[]);
+        let mut pages = Pages::new(store.clone(), Vec::new());
+        let now = Instant::now();
+        let orders = Format::ALL.into_iter().flat_map(|format| [(format, false), (format, true)]);
+        // Every order of two and three.
+        let orders: Vec<_> = orders.collect();
+        let mut seen = 0.0;
+        for first in &orders {
+            for second in &orders {
+                for (format, compressed) in [first, second, first] {
+                    value.add(1.0);
+                    let text = pages.page(now, *format, *compressed).text();
+                    let text = String::from_utf8(text.to_vec()).unwrap();
+                    let line = text.lines().find_map(|line| line.strip_prefix("value ")).unwrap();
+                    let shown: f64 = line.parse().unwrap();
+                    assert!(shown >= seen, "{shown} after {seen}: {format:?} {compressed}");
+                    seen = shown;
+                }
+            }
         }
+    }
+
+    #[test]
+    fn what_was_compressed_alone_is_not_written_anew() {
+        let store = Store::new();
+        let value = store.gauge(&VALUE, &[]);
+        value.set(1.0);
+        let (mut pages, now) = (Pages::new(store.clone(), Vec::new()), Instant::now());
+        let packed = pages.page(now, Format::Text, true);
+        value.set(2.0);
+        assert_eq!(pages.page(now, Format::Text, false).text(), packed.text());
     }
 
     #[test]

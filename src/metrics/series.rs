@@ -17,7 +17,6 @@ pub(super) struct Series {
     /// How many scopes and permanent holders it has; changed only under the store's lock. None: the store does not have
     /// it, or not for much longer.
     pub(super) owners: AtomicU32,
-    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only OTLP tells it"))]
     pub(super) birth: Birth,
 }
 

@@ -18,8 +18,13 @@ use super::series::{Series, Value};
 pub struct Snapshot {
     pub(super) families: Vec<Arc<Family>>,
     /// What the births of series are counted from.
-    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only OTLP tells births"))]
     pub(super) epoch: Epoch,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many series this thread has put into families.
+    pub(super) static MOVES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// One metric with its series, in the order of their labels, and the parts of its lines that never change.
@@ -70,6 +75,8 @@ impl Family {
     }
 
     fn push(&mut self, labels: &[u8], series: &Arc<Series>) {
+        #[cfg(test)]
+        MOVES.with(|moves| moves.set(moves.get() + 1));
         match self.shape.definition.instrument {
             Instrument::Histogram(_) => self.text.extend_from_slice(labels),
             _ => self.shape.plain.write(labels, &mut self.text),
@@ -141,6 +148,8 @@ pub(super) struct Shape {
     /// The same and UNIT of the OpenMetrics page.
     pub(super) open_header: Vec<u8>,
     pub(super) plain: Beginning,
+    /// For a counter, how the line begins that tells since when it counts.
+    created: Beginning,
     /// For a histogram, the beginning of a bucket's line up to the brace before the labels.
     pub(super) bucket: Vec<u8>,
     pub(super) sum: Beginning,
@@ -186,11 +195,20 @@ impl Shape {
             header,
             open_header: openmetrics::header(definition, &name, kind),
             plain: Beginning(beginning("")),
+            created: Beginning(format!("{}_created{{", openmetrics::counter_family(&name)).into_bytes()),
             bucket: beginning("_bucket"),
             sum: Beginning(beginning("_sum")),
             count: Beginning(beginning("_count")),
             bounds: Bounds::new(bounds),
         }
+    }
+}
+
+impl Shape {
+    /// Writes up to its value the line that tells since when a counter counts; `text` is how its own line begins.
+    pub(super) fn write_created(&self, text: &[u8], out: &mut Vec<u8>) {
+        let labels = text.get(self.plain.0.len()..).and_then(|rest| rest.strip_suffix(END));
+        self.created.write(labels.unwrap_or_default(), out);
     }
 }
 

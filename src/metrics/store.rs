@@ -1,20 +1,22 @@
 //! The metric store: every series of the process, made once and filled through handles.
 //!
 //! Making or removing a series takes a lock and marks its family; the next snapshot rebuilds only the marked ones.
-//! Filling a series takes no lock. A guard bounds the number of series, because one bad label can fill a Prometheus.
+//! Filling a series takes no lock. Whoever fills many that belong together may [change](Store::change) them all at once,
+//! which waits for the readers that are at it. A guard bounds the number of series, because one bad label can fill a
+//! Prometheus.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use crate::model::{Definition, Instrument};
 
 use super::alias::Alias;
-use super::epoch::Epoch;
+use super::epoch::{Birth, Epoch, Since, Starts};
 use super::histogram::Buckets;
 use super::labels::Labels;
 use super::observers::{Observe, Observers};
@@ -57,6 +59,8 @@ struct Inner {
     /// Set when series came or went since the snapshot was made.
     stale: AtomicBool,
     generation: AtomicU64,
+    /// Held by readers, and alone by whoever changes many series at once.
+    changing: RwLock<()>,
     limit: usize,
     size: Gauge,
     dropped: Counter,
@@ -101,15 +105,18 @@ impl Store {
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
         let mut families = Families::default();
-        let size = Gauge(families.make(&SERIES, Labels::new(&[], &[]), &empty));
-        let mut dropped =
-            |reason| Counter(families.make(&SERIES_DROPPED, Labels::new(&["reason"], &[reason]), &empty));
+        let size = Gauge(families.make(&SERIES, Labels::new(&[], &[]), &empty, Since::Unknown));
+        let mut dropped = |reason| {
+            let labels = Labels::new(&["reason"], &[reason]);
+            Counter(families.make(&SERIES_DROPPED, labels, &empty, Since::Unknown))
+        };
         let (over, invalid) = (dropped("cardinality_limit"), dropped("invalid_name"));
         Self(Arc::new(Inner {
             families: Mutex::new(families),
             snapshot: ArcSwap::default(),
             stale: AtomicBool::new(true),
             generation: AtomicU64::new(0),
+            changing: RwLock::new(()),
             limit,
             size,
             dropped: over,
@@ -150,8 +157,24 @@ impl Store {
     /// is shown as it was read. Any metric but a histogram can be observed; made without a value if it does not exist.
     #[must_use]
     pub fn observed(&self, definition: &'static Definition, values: &[&str]) -> Gauge {
+        self.observed_since(definition, values, Since::Unknown)
+    }
+
+    /// The same where it is known since when somebody else counts.
+    pub(crate) fn observed_since(
+        &self,
+        definition: &'static Definition,
+        values: &[&str],
+        since: Since,
+    ) -> Gauge {
         debug_assert!(!matches!(definition.instrument, Instrument::Histogram(_)), "{}", definition.name);
-        Gauge(self.series(definition, Labels::new(definition.attributes, values), &|_| Value::float()))
+        let labels = Labels::new(definition.attributes, values);
+        Gauge(self.series_since(definition, labels, &|_| Value::float(), since))
+    }
+
+    /// As [`observed_since`](Self::observed_since); the series goes when what is given back goes.
+    pub(crate) fn owned(&self, definition: &'static Definition, values: &[&str], since: Since) -> Owned {
+        Owned { store: self.clone(), definition, gauge: self.observed_since(definition, values, since) }
     }
 
     /// Series that go when the scope goes.
@@ -211,6 +234,29 @@ impl Store {
         &self.0.foreign
     }
 
+    /// Says when the machine and this process started, since when their numbers count.
+    pub(crate) fn tell_starts(&self, starts: Starts) {
+        self.0.families.lock().epoch.tell(starts);
+        self.0.stale.store(true, Ordering::Release);
+    }
+
+    /// This moment, for [`Since::Moment`].
+    pub(crate) fn moment(&self) -> Birth {
+        self.0.families.lock().epoch.birth()
+    }
+
+    /// Changes many series; whoever reads [whole](Self::whole) sees all of it or nothing.
+    pub(crate) fn change<T>(&self, change: impl FnOnce() -> T) -> T {
+        let _alone = self.0.changing.write();
+        change()
+    }
+
+    /// Reads what exists, values and all, while nobody [changes](Self::change) it. Not from within itself.
+    pub(crate) fn whole<T>(&self, read: impl FnOnce(&Arc<Snapshot>) -> T) -> T {
+        let _together = self.0.changing.read();
+        read(&self.snapshot())
+    }
+
     /// Says that values changed, so that a page made before is no longer the newest.
     pub fn touch(&self) {
         self.0.generation.fetch_add(1, Ordering::Release);
@@ -245,12 +291,22 @@ impl Store {
     }
 
     fn series(&self, definition: &'static Definition, labels: Labels, empty: Empty<'_>) -> Arc<Series> {
+        self.series_since(definition, labels, empty, Since::Unknown)
+    }
+
+    fn series_since(
+        &self,
+        definition: &'static Definition,
+        labels: Labels,
+        empty: Empty<'_>,
+        since: Since,
+    ) -> Arc<Series> {
         let mut families = self.0.families.lock();
         if families.count >= self.0.limit && !families.has(definition, &labels) {
             self.0.dropped.increment();
             return Series::new(empty(definition), families.epoch.birth());
         }
-        let series = families.make(definition, labels, empty);
+        let series = families.make(definition, labels, empty, since);
         self.0.stale.store(true, Ordering::Release);
         series
     }
@@ -270,7 +326,13 @@ impl Families {
         self.by_name.get(definition.name).is_some_and(|master| master.find(labels).is_some())
     }
 
-    fn make(&mut self, definition: &'static Definition, labels: Labels, empty: Empty<'_>) -> Arc<Series> {
+    fn make(
+        &mut self,
+        definition: &'static Definition,
+        labels: Labels,
+        empty: Empty<'_>,
+        since: Since,
+    ) -> Arc<Series> {
         let master = self.by_name.entry(definition.name).or_insert_with(|| Master {
             family: Arc::new(Family::empty(&Arc::new(Shape::new(definition)))),
             made: BTreeMap::new(),
@@ -279,7 +341,7 @@ impl Families {
         let series = match master.find(&labels) {
             Some(known) => Arc::clone(known),
             None => {
-                let new = Series::new(empty(definition), self.epoch.birth());
+                let new = Series::new(empty(definition), self.epoch.birth_since(since));
                 self.count += 1;
                 master.made.insert(labels, Arc::clone(&new));
                 new
@@ -345,6 +407,28 @@ fn empty(definition: &Definition) -> Value {
         Instrument::Counter => Value::Integer(AtomicU64::new(0)),
         Instrument::Gauge | Instrument::UpDownCounter => Value::float(),
         Instrument::Histogram(bounds) => Value::Histogram(Box::new(Buckets::new(bounds))),
+    }
+}
+
+/// One series of what somebody else counts, which goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    store: Store,
+    definition: &'static Definition,
+    gauge: Gauge,
+}
+
+impl std::ops::Deref for Owned {
+    type Target = Gauge;
+
+    fn deref(&self) -> &Gauge {
+        &self.gauge
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.store.release(&[(self.definition, Arc::clone(&self.gauge.0))]);
     }
 }
 

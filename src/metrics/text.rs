@@ -3,10 +3,13 @@
 //! Allocates nothing once the buffer is large enough: names, labels and bounds were rendered when the series was made,
 //! so a line is one copy and one number.
 
+use std::time::UNIX_EPOCH;
+
 use crate::model::Instrument;
 
 use super::alias::Alias;
 use super::bound::{Bound, Bounds};
+use super::epoch::Epoch;
 use super::histogram::Buckets;
 use super::series::{Number, Value};
 use super::snapshot::{Family, Shape, Snapshot};
@@ -19,6 +22,9 @@ const AHEAD: usize = 32;
 
 /// What the formats do not share. Chosen when compiling, so that one costs nothing for the other.
 pub(super) trait Form {
+    /// Whether it tells since when others count.
+    const CREATED: bool;
+
     /// The lines before a family's first one.
     fn header(shape: &Shape) -> &[u8];
 
@@ -32,6 +38,8 @@ pub(super) trait Form {
 pub(super) struct Text;
 
 impl Form for Text {
+    const CREATED: bool = false;
+
     fn header(shape: &Shape) -> &[u8] {
         &shape.header
     }
@@ -60,7 +68,7 @@ pub(super) fn write<F: Form>(snapshot: &Snapshot, out: &mut Vec<u8>, full: &mut 
         out.extend_from_slice(F::header(&family.shape));
         let empty = match family.shape.definition.instrument {
             Instrument::Histogram(_) => write_histograms::<F>(family, out, full),
-            _ => write_numbers(family, out, full),
+            _ => write_numbers::<F>(family, &snapshot.epoch, out, full),
         };
         if empty {
             out.truncate(start);
@@ -79,8 +87,15 @@ pub(super) fn write_aliases<F: Form>(aliases: &[Alias], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the lines of all series; says whether there were none.
-fn write_numbers(family: &Family, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut Vec<u8>)) -> bool {
+/// Writes the lines of all series, and where the format has it since when a counter counts that others count; says
+/// whether there were none.
+fn write_numbers<F: Form>(
+    family: &Family,
+    epoch: &Epoch,
+    out: &mut Vec<u8>,
+    full: &mut dyn FnMut(&mut Vec<u8>),
+) -> bool {
+    let created = F::CREATED && matches!(family.shape.definition.instrument, Instrument::Counter);
     let mut texts = family.texts();
     let mut numbers = [None; AHEAD];
     let mut empty = true;
@@ -89,7 +104,7 @@ fn write_numbers(family: &Family, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut V
             *number = series.value.number();
         }
         let start = out.len();
-        for (number, text) in numbers.iter().take(batch.len()).zip(&mut texts) {
+        for ((number, series), text) in numbers.iter().zip(batch).zip(&mut texts) {
             match number {
                 Some(Number::Integer(value)) => {
                     out.extend_from_slice(text);
@@ -98,6 +113,10 @@ fn write_numbers(family: &Family, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut V
                 Some(Number::Float(value)) => {
                     out.extend_from_slice(text);
                     write_float(*value, out);
+                    if created && let Some(since) = epoch.told(series.birth) {
+                        family.shape.write_created(text, out);
+                        write_float(since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(), out);
+                    }
                 }
                 None => {}
             }

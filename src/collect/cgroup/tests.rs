@@ -44,7 +44,7 @@ struct Reader {
 impl Reader {
     fn new(root: &Root) -> Self {
         let store = Store::new();
-        let sheet = Sheet::new(&store, "cgroup");
+        let sheet = Sheet::new(&store, "cgroup", super::super::sheet::Counts::SinceBoot);
         Self { store, sheet, collector: CgroupCollector { own: Own::new(root), limited: true } }
     }
 

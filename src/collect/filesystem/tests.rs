@@ -43,7 +43,7 @@ impl Machine {
 
     fn over(folder: TempDir, root: &Root, selection: Selection, patience: Patience, ask: Ask) -> Self {
         let store = Store::new();
-        let sheet = Sheet::new(&store, "filesystem");
+        let sheet = Sheet::new(&store, "filesystem", super::super::sheet::Counts::SinceBoot);
         Self { folder, store, sheet, collector: FilesystemCollector::new(root, selection, ask, patience) }
     }
 

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::metrics::Store;
+use crate::metrics::{Since, Starts, Store};
 use crate::model::SpanIds;
 
 static RUNS: Definition = Definition {
@@ -72,6 +72,41 @@ fn renders_every_instrument_by_the_rules() {
          check_took_seconds_count{check_name=\"a\"} 1\n\
          # EOF\n"
     );
+}
+
+#[test]
+fn what_the_kernel_counts_was_created_when_the_machine_or_the_process_started() {
+    static BYTES: Definition =
+        Definition { name: "net.io", unit: "By", attributes: &["name", "kind"], ..BUSY };
+    let store = Store::new();
+    let at = |seconds| Some(UNIX_EPOCH + Duration::from_millis(seconds));
+    store.observed_since(&BYTES, &["eth0", "in"], Since::Boot).set(7.0);
+    store.observed_since(&BYTES, &["eth1", "in"], Since::Unknown).set(8.0);
+    store.observed_since(&BUSY, &[], Since::Process).set(1.5);
+    store.counter(&RUNS, &["a"]).add(3);
+    assert!(!page(&store).contains("_created"), "nobody has said when that was");
+    store.tell_starts(Starts { boot: at(1_700_000_000_000), process: at(1_700_000_100_250) });
+    assert_eq!(
+        page(&store),
+        "# HELP check_busy_time_seconds Time at work\n\
+         # TYPE check_busy_time_seconds counter\n\
+         # UNIT check_busy_time_seconds seconds\n\
+         check_busy_time_seconds_total 1.5\n\
+         check_busy_time_seconds_created 1700000100.25\n\
+         # HELP check_runs Runs of \\\"all\\\" kinds\n\
+         # TYPE check_runs counter\n\
+         check_runs_total{check_name=\"a\"} 3\n\
+         # HELP net_io_bytes Time at work\n\
+         # TYPE net_io_bytes counter\n\
+         # UNIT net_io_bytes bytes\n\
+         net_io_bytes_total{name=\"eth0\",kind=\"in\"} 7\n\
+         net_io_bytes_created{name=\"eth0\",kind=\"in\"} 1700000000\n\
+         net_io_bytes_total{name=\"eth1\",kind=\"in\"} 8\n\
+         # EOF\n"
+    );
+    let mut text = Vec::new();
+    crate::metrics::render(&store.snapshot(), &mut text);
+    assert!(!String::from_utf8(text).unwrap().contains("_created"));
 }
 
 #[test]

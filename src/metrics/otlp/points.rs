@@ -89,18 +89,35 @@ impl Points<'_, '_, '_> {
                     (*start, *last) = (if delta { self.moment.now } else { begin }, count);
                     self.write_point(labels, begin, Number::Integer(shown), delta);
                 }
-                Some(Number::Float(count)) => self.write_observed(labels, count, start, last),
+                Some(Number::Float(count)) => {
+                    let since = self.moment.epoch.told(series.birth).map(nanos);
+                    self.write_observed(labels, count, since, start, last);
+                }
                 None => self.end(labels, start, false),
             }
         });
     }
 
-    /// What somebody else counts: `last` are the bits of what it was.
-    fn write_observed(&mut self, labels: Looked<'_>, count: f64, start: &mut u64, last: &mut u64) {
+    /// What somebody else counts, `since` then if that is known: `last` are the bits of what it was.
+    fn write_observed(
+        &mut self,
+        labels: Looked<'_>,
+        count: f64,
+        since: Option<u64>,
+        start: &mut u64,
+        last: &mut u64,
+    ) {
         let before = f64::from_bits(*last);
         let delta = self.moment.temporality == Temporality::Delta;
         let (begin, shown) = if *start <= REMADE {
-            (self.moment.now, if delta { 0.0 } else { count })
+            match since {
+                // Nobody saw what came before, so it is part of no delta.
+                _ if delta => (self.moment.now, 0.0),
+                // Not before the last point of what had the same labels.
+                Some(since) if *start == REMADE => (since.max(self.moment.last).min(self.moment.now), count),
+                Some(since) => (since.min(self.moment.now), count),
+                None => (self.moment.now, count),
+            }
         } else if count < before {
             (self.moment.last.min(self.moment.now), count)
         } else {

@@ -114,6 +114,23 @@ fn series_beyond_the_limit_are_refused_and_counted() {
     assert!(text.contains("vitalsign_series_dropped_total{reason=\"cardinality_limit\"} 1\n"), "{text}");
 }
 
+#[test]
+fn series_that_come_and_go_at_once_are_moved_a_few_times_each_however_many_they_are() {
+    use crate::metrics::snapshot::MOVES;
+    for many in [1_000, 10_000, 50_000] {
+        let store = Store::new();
+        let before = MOVES.with(std::cell::Cell::get);
+        let owned: Vec<_> =
+            (0..many).map(|name| store.owned(&UP, &[&name.to_string()], Since::Unknown)).collect();
+        assert_eq!(store.snapshot().definitions().count(), 3);
+        assert!(MOVES.with(std::cell::Cell::get) - before <= 12 * many, "{many} came");
+        let before = MOVES.with(std::cell::Cell::get);
+        drop(owned);
+        drop(store.snapshot());
+        assert!(MOVES.with(std::cell::Cell::get) - before <= 12 * many, "{many} went");
+    }
+}
+
 proptest! {
     #[test]
     fn the_page_has_what_somebody_owns(steps in vec((0_u8..60, 0_u8..4), 0..400)) {

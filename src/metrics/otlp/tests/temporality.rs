@@ -1,6 +1,7 @@
 //! Deltas: nothing counted twice, nothing left out.
 
 use super::*;
+use crate::metrics::{Since, Starts};
 
 /// The value and the start of the one point of a metric.
 fn shown(reading: &Reading, name: &str) -> (String, String, u64) {
@@ -73,6 +74,35 @@ fn what_others_count_starts_when_it_is_first_seen_and_when_it_falls() {
         expect(20, 3.0, 10);
         expect(30, 4.0, 10);
     }
+}
+
+#[test]
+fn what_the_kernel_counts_starts_with_the_machine() {
+    let store = Store::new();
+    store.tell_starts(Starts { boot: Some(at(0)), process: Some(at(1)) });
+    let mut encoder = Encoder::new(&[], Temporality::Cumulative);
+    let owned = store.owned(&CPU, &["user"], Since::Boot);
+    let expect = |encoder: &mut Encoder, seconds, count: f64, start| {
+        let expected = ("sum cumulative monotonic".to_owned(), format!("{count:?}"), nanos_at(start));
+        assert_eq!(shown(&encode(encoder, &store, seconds), "system.cpu.time"), expected);
+    };
+    owned.set(1000.0);
+    expect(&mut encoder, 100, 1000.0, 0);
+    owned.clear();
+    encode(&mut encoder, &store, 110);
+    owned.set(1001.0);
+    expect(&mut encoder, 120, 1001.0, 0);
+    owned.set(3.0);
+    expect(&mut encoder, 130, 3.0, 120);
+    // Another that takes its place between two pushes does not begin before what was sent of the first.
+    drop(owned);
+    let again = store.owned(&CPU, &["user"], Since::Boot);
+    again.set(5.0);
+    expect(&mut encoder, 140, 5.0, 130);
+    drop(again);
+    let process = store.owned(&CPU, &["user"], Since::Process);
+    process.set(9.0);
+    expect(&mut Encoder::new(&[], Temporality::Cumulative), 150, 9.0, 1);
 }
 
 #[test]
