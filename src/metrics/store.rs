@@ -5,6 +5,8 @@
 //! which waits for the readers that are at it. A guard bounds the number of series, because one bad label can fill a
 //! Prometheus.
 
+mod scope;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -22,7 +24,10 @@ use super::labels::Labels;
 use super::observers::{Observe, Observers};
 use super::series::{Counter, Gauge, Histogram, Series, Value};
 use super::snapshot::{Family, Shape, Snapshot};
-use super::target::{self, Attribute, TARGET_INFO};
+use super::target::TARGET_INFO;
+
+pub(crate) use scope::Owned;
+pub use scope::Scope;
 
 /// How many series may have come to a family or gone from it, besides an eighth of it, before it is put in order.
 const FEW: usize = 16;
@@ -407,101 +412,6 @@ fn empty(definition: &Definition) -> Value {
         Instrument::Counter => Value::Integer(AtomicU64::new(0)),
         Instrument::Gauge | Instrument::UpDownCounter => Value::float(),
         Instrument::Histogram(bounds) => Value::Histogram(Box::new(Buckets::new(bounds))),
-    }
-}
-
-/// One series of what somebody else counts, which goes when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Owned {
-    store: Store,
-    definition: &'static Definition,
-    gauge: Gauge,
-}
-
-impl std::ops::Deref for Owned {
-    type Target = Gauge;
-
-    fn deref(&self) -> &Gauge {
-        &self.gauge
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        self.store.release(&[(self.definition, Arc::clone(&self.gauge.0))]);
-    }
-}
-
-/// Makes series that belong together and removes them when it is dropped: a check that goes takes its series along.
-/// A series that two scopes made goes with the second.
-#[derive(Debug)]
-pub struct Scope {
-    store: Store,
-    made: Vec<(&'static Definition, Arc<Series>)>,
-}
-
-impl Scope {
-    /// As [`Store::counter`].
-    #[must_use]
-    pub fn counter(&mut self, definition: &'static Definition, values: &[&str]) -> Counter {
-        Counter(self.series(definition, values, &empty))
-    }
-
-    /// As [`Store::gauge`].
-    #[must_use]
-    pub fn gauge(&mut self, definition: &'static Definition, values: &[&str]) -> Gauge {
-        Gauge(self.series(definition, values, &empty))
-    }
-
-    /// As [`Store::observed`].
-    #[must_use]
-    pub fn observed(&mut self, definition: &'static Definition, values: &[&str]) -> Gauge {
-        Gauge(self.series(definition, values, &|_| Value::float()))
-    }
-
-    /// As [`Store::histogram`].
-    #[must_use]
-    pub fn histogram(&mut self, definition: &'static Definition, values: &[&str]) -> Histogram {
-        Histogram(self.series(definition, values, &empty))
-    }
-
-    /// As [`Scope::histogram`], with upper bounds of this series' own, ascending, in place of the definition's. Series
-    /// with different bounds cannot be added up, so this is for metrics whose series stand each for themselves.
-    #[must_use]
-    pub fn histogram_over(
-        &mut self,
-        definition: &'static Definition,
-        values: &[&str],
-        bounds: &'static [f64],
-    ) -> Histogram {
-        Histogram(self.series(definition, values, &|_| Value::Histogram(Box::new(Buckets::apart(bounds)))))
-    }
-
-    /// Shows what the process is, as `target_info`.
-    pub fn describe(&mut self, attributes: &[Attribute]) {
-        Gauge(self.labelled(&TARGET_INFO, target::labels(attributes), &empty)).set(1.0);
-    }
-
-    /// The store that the series are in.
-    #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    fn series(&mut self, definition: &'static Definition, values: &[&str], empty: Empty<'_>) -> Arc<Series> {
-        self.labelled(definition, Labels::new(definition.attributes, values), empty)
-    }
-
-    fn labelled(&mut self, definition: &'static Definition, labels: Labels, empty: Empty<'_>) -> Arc<Series> {
-        let series = self.store.series(definition, labels, empty);
-        self.made.push((definition, Arc::clone(&series)));
-        series
-    }
-}
-
-impl Drop for Scope {
-    fn drop(&mut self) {
-        self.store.release(&self.made);
     }
 }
 
