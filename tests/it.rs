@@ -18,6 +18,8 @@ mod amqp;
 mod assets;
 #[path = "it/bad_input.rs"]
 mod bad_input;
+#[path = "it/build.rs"]
+mod build;
 #[path = "it/canary.rs"]
 mod canary;
 #[path = "it/causes.rs"]
