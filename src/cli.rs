@@ -118,7 +118,7 @@ impl ValueEnum for LogFormat {
 /// Does what the command line asks for.
 #[must_use]
 pub fn main() -> ExitCode {
-    telemetry::hide_panic_messages();
+    telemetry::report_panics();
     let Command { mut options, action } = Command::parse();
     match action.unwrap_or(Action::Run) {
         Action::Run => run::run(&options),

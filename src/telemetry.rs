@@ -6,10 +6,11 @@
 
 mod lines;
 
+use std::io::Write;
 use std::{fmt, io};
 
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Subscriber, error, event_enabled};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Context, Identity, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -113,12 +114,24 @@ fn subscriber(
         .with(Counting::new(store).with_filter(ours))
 }
 
-/// Makes this process say of a panic only where it was: its message may quote whatever the code was working on, a secret
-/// included. For a program; a library leaves the hook to the program.
-pub fn hide_panic_messages() {
+/// Makes this process say where each panic was. The message of one that is caught is not shown: it may quote whatever the
+/// check was working on, a secret included. On the main thread nothing is caught: there the message is the last and only
+/// thing that tells why the process ends, and it is shown; before there is a log, on standard error.
+///
+/// For a program; a library leaves the hook to the program.
+pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a panic was caught: this is a defect, report it");
+        if std::thread::current().name() != Some("main") {
+            error!(place, "a panic was caught: this is a defect, report it");
+            return;
+        }
+        let error = panic.payload_as_str().unwrap_or("no message");
+        if event_enabled!(Level::ERROR) {
+            error!(place, error, "a panic ends this process: this is a defect, report it");
+        } else {
+            let _ = writeln!(io::stderr(), "a panic at {place}: {error}: this is a defect, report it");
+        }
     }));
 }
 

@@ -110,6 +110,28 @@ fn check_ends_although_a_dependency_hangs() {
     assert!(finished.stdout.contains("no answer within the time limit"), "{}", finished.stdout);
 }
 
+/// What no part of a command catches is told before it ends. A thread that asks for more memory than there is makes the
+/// runtime panic, in every command that has one.
+#[test]
+fn a_panic_that_ends_a_command_prints_its_message() {
+    let with = |more: &str, action: &str| {
+        let config = format!("checks: {{}}\n{more}");
+        let finished = Launch::new(&config).env("RUST_MIN_STACK", "70368744177664").arg(action).run();
+        assert_eq!(finished.status.code(), Some(101), "{finished:?}");
+        assert_eq!(finished.stdout, "");
+        finished.stderr
+    };
+    let said = with("", "check");
+    assert!(said.starts_with("a panic at ") && said.ends_with(": this is a defect, report it\n"), "{said}");
+    assert!(said.contains(".rs:") && said.contains("spawn worker thread"), "{said}");
+    let said = with("", "run");
+    assert!(said.contains(" level=error ") && said.contains("spawn worker thread"), "{said}");
+    let said = with("log: { format: json }", "run");
+    let line: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!(line["message"], "a panic ends this process: this is a defect, report it");
+    assert!(line["error"].as_str().unwrap().contains("spawn worker thread"), "{said}");
+}
+
 #[test]
 fn config_check_says_yes_or_what_is_wrong() {
     let finished = Launch::new("checks: { full: { kind: disk } }").arg("config").arg("check").run();
