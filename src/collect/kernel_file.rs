@@ -86,13 +86,13 @@ impl KernelFile {
         let mut length = 0;
         loop {
             if length == self.content.len() {
-                if length >= Self::MOST {
+                if length > Self::MOST {
                     return Err(io::Error::new(
                         io::ErrorKind::FileTooLarge,
                         "longer than any file of the kernel",
                     ));
                 }
-                self.content.resize(length * 2, 0);
+                self.content.resize((length * 2).min(Self::MOST + 1), 0);
             }
             let rest = self.content.get_mut(length..).unwrap_or_default();
             let room = rest.len();
@@ -156,6 +156,21 @@ mod tests {
         assert_eq!(file.text().unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(file.read().unwrap(), [0xff, 0xfe]);
         assert!(file.may_have_changed(), "who knows");
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_an_error_and_not_a_part_of_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long");
+        let disk = File::create(&path).unwrap();
+        let mut file = KernelFile::new(&path);
+        let most = 8 * 1024 * 1024;
+        for length in [most, most - 1, most + 1, 3 * most, 1] {
+            disk.set_len(length).unwrap();
+            let read = file.read().map(|content| content.len() as u64).map_err(|error| error.kind());
+            let wanted = if length > most { Err(io::ErrorKind::FileTooLarge) } else { Ok(length) };
+            assert_eq!(read, wanted, "{length}");
+        }
     }
 
     #[cfg(target_os = "linux")]

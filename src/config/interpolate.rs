@@ -224,6 +224,32 @@ mod tests {
         assert!(wrong(String::new()).contains("the path is empty"));
     }
 
+    /// Nor is more of it read than that: a pipe or a device may never end.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        use std::io::Write;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("most");
+        std::fs::write(&path, vec![b'x'; 65_536]).unwrap();
+        assert_eq!(expanded(&format!("${{file:{}}}", path.display())).unwrap().len(), 65_536);
+
+        let pipe = folder.path().join("pipe");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+        let written = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut pipe = File::options().write(true).open(&pipe).unwrap();
+                (0..1_024).take_while(|_| pipe.write_all(&[b'x'; 1_024]).is_ok()).count()
+            });
+            let refused = expanded(&format!("${{file:{}}}", pipe.display())).unwrap_err();
+            assert!(refused.contains("is larger than 64 KiB"), "{refused}");
+            writer.join().unwrap()
+        });
+        assert!(written < 1_024, "all of it was read");
+    }
+
     proptest! {
         #[test]
         fn doubling_dollars_keeps_any_text(text in any::<String>()) {

@@ -114,6 +114,14 @@ mod tests {
         assert_eq!(number("1.5k"), Some(1500.0));
         assert_eq!(number("2Gi"), Some(2_147_483_648.0));
         assert_eq!(number("4ki"), Some(4096.0));
+        for (power, unit) in (1..).zip(["Ki", "Mi", "Gi", "Ti", "Pi"]) {
+            let text = format!("3{unit}");
+            assert_eq!(Quantity::parse(&text), Some(Quantity(3.0 * 1024_f64.powi(power))), "{unit}");
+        }
+        for (power, unit) in (1..).zip(["K", "M", "G", "T", "P"]) {
+            let text = format!("3{unit}");
+            assert_eq!(Quantity::parse(&text), Some(Quantity(3.0 * 1000_f64.powi(power))), "{unit}");
+        }
         assert_eq!(number("-3e-2"), Some(-0.03));
         assert_eq!(number("9.99e1%"), Some(0.999));
         for wrong in ["", "%", "Mi", "inf", "nan", "1e999", "1MiB", "12 apples", "--1", "0x10"] {

@@ -67,6 +67,8 @@ mod tests {
         };
         assert!(accepts("gzip") && accepts("br, gzip;q=0.5") && accepts("*"));
         assert!(!accepts("br") && !accepts("gzip;q=0") && !accepts("identity"));
+        assert!(!accepts("gzip;q=0.0") && !accepts("gzip; q=0.00") && !accepts("gzip;q=0.000"));
+        assert!(accepts("gzip;q=0.001"));
         assert!(!accepts_gzip(&HeaderMap::new()));
     }
 }

@@ -102,6 +102,33 @@ fn errors_and_panics_are_counted_and_end_nothing() {
 }
 
 #[test]
+fn one_that_failed_and_works_again_says_so() {
+    let store = Store::new();
+    let (orders, collector) = told("a");
+    let sampler = Sampler::new(&store, vec![collector], PATIENT);
+    let series = "vitalsign_collector_last_success_timestamp_seconds{collector_name=\"a\"}";
+    for order in [Order::Fail, Order::Panic] {
+        orders.send(order).unwrap();
+        sampler.sample();
+        assert!(!page(&store).contains("test_value_total{"), "there is no number");
+        orders.send(Order::Set(&["x"])).unwrap();
+        sampler.sample();
+        let text = page(&store);
+        assert!(text.contains("vitalsign_collector_success{collector_name=\"a\"} 1\n"), "{text}");
+        assert!(text.contains("test_value_total{collector_name=\"a\",part=\"x\"}"), "{text}");
+        assert!(text.contains(series), "{text}");
+    }
+    let text = page(&store);
+    let errors = |reason| {
+        format!("vitalsign_collector_errors_total{{collector_name=\"a\",error_type=\"{reason}\"}} 1\n")
+    };
+    assert!(
+        text.contains(&errors("denied")) && text.contains(&errors("panic")),
+        "what was counted stays: {text}"
+    );
+}
+
+#[test]
 fn one_that_hangs_loses_its_numbers_and_delays_nobody() {
     let store = Store::new();
     let ((slow_orders, slow), (quick_orders, quick)) = (told("slow"), told("quick"));

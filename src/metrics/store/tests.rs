@@ -65,6 +65,24 @@ fn renders_every_instrument() {
 }
 
 #[test]
+fn numbers_below_zero_keep_their_sign() {
+    let store = Store::new();
+    let gauge = store.gauge(&UP, &["a"]);
+    for (value, text) in [
+        (-1.0, "-1"),
+        (-42.0, "-42"),
+        (-1_000.0, "-1000"),
+        (-0.5, "-0.5"),
+        (-9_007_199_254_740_991.0, "-9007199254740991"),
+        (f64::NEG_INFINITY, "-Inf"),
+    ] {
+        gauge.set(value);
+        let page = page(&store);
+        assert!(page.ends_with(&format!("healthcheck_up{{healthcheck_name=\"a\"}} {text}\n")), "{page}");
+    }
+}
+
+#[test]
 fn absent_means_absent() {
     let store = Store::new();
     let up = store.gauge(&UP, &["a"]);

@@ -100,6 +100,31 @@ async fn without_checks_all_is_well() {
     }
 }
 
+/// A restart brings no answer: not where the first one is awaited, nor where the last one has grown too old.
+#[tokio::test(start_paused = true)]
+async fn live_is_not_failed_by_an_unknown_state() {
+    let local = |check: FunctionCheck| {
+        check.critical().group(name("live")).every(Duration::from_secs(4)).timeout(Duration::from_secs(3))
+    };
+    let pending = check_with("pending", (), |()| std::future::pending::<bool>());
+    let mut parts = Parts::start([
+        local(pending).every(Duration::from_secs(60)).timeout(Duration::from_secs(59)),
+        local(check("old", async || true)),
+    ]);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(parts.get("/health/live").await.status, 200, "one was never answered");
+    parts.lose_runner();
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(parts.json("/health/checks/pending").await["status"], "unknown");
+    assert_eq!(parts.json("/health/checks/old").await["reason"], "stale");
+    assert_eq!(parts.get("/health/live").await.status, 200, "the other is stale");
+    assert_eq!(parts.get("/health/ready").await.status, 503);
+
+    let parts = Parts::start([local(fails("full"))]);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(parts.get("/health/live").await.status, 503, "this is an answer");
+}
+
 /// A restart would not mend a database, so its check cannot ask for one.
 #[test]
 fn live_refuses_checks_of_anything_elsewhere() {

@@ -4,7 +4,10 @@
 //! that an open one makes its entry degraded at most, whatever the criticality.
 
 use tokio::time::sleep;
-use vitalsign::{FunctionCheck, check_with};
+use vitalsign::{
+    FunctionCheck, Outcome, check_with,
+    model::{Bound, Limit, Name, Reason, Threshold},
+};
 
 use super::{Dependency, seconds};
 use crate::harness::inside::Parts;
@@ -66,4 +69,46 @@ async fn trap_17b_an_open_breaker_keeps_its_verdict() {
     sleep(seconds(120)).await;
     assert_eq!(parts.get("/health/ready").await.status, 200);
     assert!(!breaker_is_open(&parts, "db"));
+}
+
+/// A dependency that answers is not down, however bad its answer is: sparing it would hide when it gets better.
+#[tokio::test(start_paused = true)]
+async fn a_threshold_breach_opens_no_breaker() {
+    let depth = || Name::new("depth").unwrap();
+    let (measured, judged) = (Dependency::up(), Dependency::up());
+    let limit = Threshold {
+        measurement: depth(),
+        bound: Bound::Upper,
+        warn: None,
+        fail: Some(Limit { enter: 200.0, leave: 180.0 }),
+        lasting: seconds(0),
+    };
+    let parts = Parts::start([
+        check_with("measured", measured.clone(), move |queue| async move {
+            queue.ask().await;
+            Outcome::pass().measure(depth(), 500.0)
+        })
+        .threshold(limit)
+        .every(seconds(10))
+        .timeout(seconds(2)),
+        check_with("judged", judged.clone(), |queue| async move {
+            queue.ask().await;
+            Outcome::failed(Reason::Threshold)
+        })
+        .every(seconds(10))
+        .timeout(seconds(2)),
+    ]);
+    sleep(seconds(3_600)).await;
+    for (name, asked) in [("measured", measured.asked()), ("judged", judged.asked())] {
+        let check = parts.json(&format!("/health/checks/{name}")).await;
+        assert_eq!(
+            (&check["status"], &check["reason"]),
+            (&"unhealthy".into(), &"threshold".into()),
+            "{check}"
+        );
+        assert!(!breaker_is_open(&parts, name));
+        let rejections = "healthcheck_circuit_breaker_rejections_total";
+        parts.scrape().expect(rejections, &[("healthcheck_name", name)], 0.0);
+        assert!(asked > 320, "{name} was asked {asked} times in 360 intervals");
+    }
 }
