@@ -176,6 +176,27 @@ fn state() -> Vec<Panel> {
         .unit("short")
         .min(0)
         .stacked_bars(),
+        Panel::table(
+            "Last failure",
+            "Why the check failed last on each instance, also after it has recovered: the reason, the cause within it and \
+             the phase of the run. The README lists all causes.",
+            24,
+        )
+        .height(5)
+        .query(
+            format!(
+                "max by ({BY_CHECK}, error_type, healthcheck_cause, healthcheck_phase) (<healthcheck.last_failure.info>)"
+            ),
+            "failures",
+        )
+        .merged(&["Value", "job"])
+        .column("healthcheck_name", "Check", 160, &[])
+        .column("instance", "Instance", 180, &[])
+        .column("error_type", "Reason", 160, &[])
+        .column("healthcheck_cause", "Cause", 240, &[])
+        .column("healthcheck_phase", "Phase", 100, &[])
+        .unit("short")
+        .when_empty("The check has not failed since the agent started"),
     ]
 }
 
