@@ -21,6 +21,7 @@ mod openmetrics;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 mod page;
+mod selection;
 mod series;
 mod snapshot;
 mod store;
@@ -29,8 +30,9 @@ mod text;
 
 pub(crate) use alias::Alias;
 pub(crate) use epoch::{Birth, Since, Starts};
+pub(crate) use gzip::compress as gzip;
 #[cfg(feature = "otlp")]
-pub(crate) use gzip::{compress as gzip, uncompress as gunzip};
+pub(crate) use gzip::uncompress as gunzip;
 pub(crate) use observers::Observe;
 #[cfg(feature = "otlp")]
 use target::TARGET_INFO;
@@ -41,6 +43,7 @@ pub use names::{prometheus_label, prometheus_name, violations};
 pub use openmetrics::render_openmetrics;
 pub(crate) use page::Sources;
 pub use page::{Page, Pages, Refresh};
+pub use selection::Selection;
 pub use series::{Counter, Gauge, Histogram};
 pub use snapshot::Snapshot;
 pub(crate) use store::Owned;

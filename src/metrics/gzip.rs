@@ -74,7 +74,6 @@ impl Gzip {
 }
 
 /// Compresses `page` onto the end of `out`, once.
-#[cfg(feature = "otlp")]
 pub(crate) fn compress(page: &[u8], mut out: Vec<u8>) -> Vec<u8> {
     Gzip::default().compress(page, &mut out);
     out
@@ -82,9 +81,16 @@ pub(crate) fn compress(page: &[u8], mut out: Vec<u8>) -> Vec<u8> {
 
 /// What `packed` was made of, as far as it is whole.
 pub(crate) fn uncompress(packed: &[u8]) -> Vec<u8> {
-    let mut decoder = GzDecoder::new(Vec::new());
-    let _ = decoder.write_all(packed);
-    decoder.finish().unwrap_or_default()
+    let mut out = Vec::new();
+    uncompress_into(packed, &mut out);
+    out
+}
+
+/// The same, written to `out` piece by piece.
+pub(super) fn uncompress_into(packed: &[u8], out: impl Write) {
+    let mut decoder = GzDecoder::new(out);
+    // What there is of a member that is not whole was written.
+    let _ = decoder.write_all(packed).and_then(|()| decoder.try_finish());
 }
 
 #[cfg(test)]

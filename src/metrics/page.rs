@@ -9,6 +9,7 @@
 //!
 //! Runs on a worker thread of its own, never on the one that answers requests.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 use super::format::Format;
 use super::gzip::{self, Gzip};
+use super::selection::Selection;
 use super::store::Store;
 
 /// How long a page may stand while values change that do not [`Store::touch`], such as those about requests.
@@ -78,6 +80,18 @@ impl Page {
     #[must_use]
     pub fn gzip(&self) -> Option<Bytes> {
         self.gzip.clone()
+    }
+
+    /// The text of what `selection` chooses. May take milliseconds: not for a thread that serves others.
+    #[must_use]
+    pub fn select(&self, selection: &Selection) -> Vec<u8> {
+        let mut filter = selection.filter();
+        match (&self.text, &self.gzip) {
+            // Writing into memory cannot fail.
+            (Some(text), _) => drop(filter.write_all(text)),
+            (None, gzip) => gzip::uncompress_into(gzip.as_deref().unwrap_or_default(), &mut filter),
+        }
+        filter.chosen()
     }
 
     /// Whether the page may still be shown at `now` to a reader who does not wait for a newer one.

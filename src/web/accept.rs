@@ -1,6 +1,8 @@
-//! Which format of the page of metrics a reader wants, by its `Accept` (RFC 9110, section 12.5.1).
+//! Which format of the page of metrics a reader wants, and whether compressed, by its `Accept` and `Accept-Encoding`
+//! (RFC 9110, section 12.5).
 //!
-//! OpenMetrics only for who names it: a browser or curl gets the text. Never 406: who accepts neither gets the text too.
+//! OpenMetrics only for clients that name it: a browser or curl gets the text. Never 406: a client that accepts neither
+//! gets the text too.
 
 use axum::http::{HeaderMap, header};
 
@@ -24,6 +26,25 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
     if open > 0 && open >= text.weight { Format::OpenMetrics } else { Format::Text }
 }
 
+/// Whether a page is to be compressed by gzip. A client that accepts no coding at all gets the page as it is.
+pub(super) fn gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let (mut gzip, mut plain, mut others) = (None, None, None);
+    for Range { media: coding, weight, .. } in accepted.flat_map(|value| value.split(',')).map(Range::new) {
+        match coding.as_str() {
+            "gzip" | "x-gzip" => gzip = gzip.max(Some(weight)),
+            "identity" => plain = plain.max(Some(weight)),
+            "*" => others = others.max(Some(weight)),
+            _ => {}
+        }
+    }
+    match (gzip.or(others), plain) {
+        (Some(weight), plain) => weight > 0 && weight >= plain.unwrap_or(0),
+        // Gzip is not named, but the only other way is refused.
+        (None, plain) => plain == Some(0),
+    }
+}
+
 /// The weight that the closest of the ranges that fit gives.
 #[derive(Default)]
 struct Weight {
@@ -39,8 +60,9 @@ impl Weight {
     }
 }
 
-/// One range of media types, as far as it matters here.
+/// One range of media types, or a coding, as far as it matters here.
 struct Range<'a> {
+    /// In lower case.
     media: String,
     version: Option<&'a str>,
     /// In thousandths.
@@ -119,6 +141,53 @@ mod tests {
             assert_eq!(of(accept), Format::Text, "{accept}");
         }
         assert_eq!(format(&HeaderMap::new()), Format::Text);
+    }
+
+    #[test]
+    fn gzip_only_where_it_is_wanted() {
+        let gzip_for = |codings: &str| {
+            gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, codings.parse().unwrap())]))
+        };
+        for codings in [
+            "gzip",
+            "GZIP",
+            "Gzip;Q=1.0",
+            "x-gzip",
+            "br, gzip;q=0.5",
+            "gzip ; q=0.001",
+            "*",
+            "*;q=0.1",
+            "*;q=0, gzip",
+            "identity;q=0",
+            "identity;q=0.5, gzip;q=0.5",
+            "identity;q=0.5, *",
+        ] {
+            assert!(gzip_for(codings), "{codings}");
+        }
+        for codings in [
+            "",
+            "br",
+            "identity",
+            "gzip;q=0",
+            "gzip;q=0.0",
+            "gzip; q=0.00",
+            "GZIP; Q=0.000",
+            "gzip;q=0, *",
+            "*;q=0",
+            "*;q=0.0",
+            "gzip;q=high",
+            "identity;q=0, gzip;q=0",
+            "identity, gzip;q=0.5",
+            "gzipped",
+        ] {
+            assert!(!gzip_for(codings), "{codings}");
+        }
+        let mut both = HeaderMap::new();
+        assert!(!gzip(&both));
+        for coding in ["br", "gzip"] {
+            both.append(header::ACCEPT_ENCODING, coding.parse().unwrap());
+        }
+        assert!(gzip(&both));
     }
 
     proptest! {

@@ -1,25 +1,28 @@
 //! `/metrics`: always 200, whatever the health is.
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::metrics::Format;
+use crate::metrics::{self, Format, Page, Selection};
+use crate::supervisor;
 
 use super::pages::{Handed, Next};
 use super::{Faces, accept};
 
-pub(super) async fn page(State(faces): State<Faces>, headers: HeaderMap) -> Response {
-    let (format, gzip) = (accept::format(&headers), accepts_gzip(&headers));
+pub(super) async fn page(State(faces): State<Faces>, uri: Uri, headers: HeaderMap) -> Response {
+    let (format, gzip) = (accept::format(&headers), accept::gzip(&headers));
     let Some(Handed { page, next }) = faces.0.pages.page(format, gzip).await else {
         let content_type = Format::Text.content_type();
         return ([(header::CONTENT_TYPE, content_type)], "# no page yet: ask again\n").into_response();
     };
-    let content_type = page.format.content_type();
-    let (body, coding) = match page.gzip().filter(|_| gzip) {
-        Some(body) => (body, Some("gzip")),
-        None => (page.text(), None),
+    let (content_type, selection) = (page.format.content_type(), selection(&uri));
+    let packed = if gzip { page.gzip() } else { None };
+    let (body, coding) = match (selection, packed) {
+        (Some(selection), _) => (select(page, selection, gzip).await, gzip.then_some("gzip")),
+        (None, Some(body)) => (body, Some("gzip")),
+        (None, None) => (page.text(), None),
     };
     let body = match next {
         Some(next) => Bytes::from_owner(Sent { body, _next: next }),
@@ -47,13 +50,21 @@ impl AsRef<[u8]> for Sent {
     }
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let named = matches!(parts.next(), Some("gzip" | "*"));
-        named && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
+/// The names that the query chooses by `name[]`; `None` where it chooses none.
+fn selection(uri: &Uri) -> Option<Selection> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let names: Selection =
+        pairs.into_iter().filter(|(key, _)| key == "name[]").map(|(_, name)| name).collect();
+    (!names.is_empty()).then_some(names)
+}
+
+/// What is chosen of a page, apart from who serves others: a large one takes milliseconds.
+async fn select(page: Page, selection: Selection, compressed: bool) -> Bytes {
+    let selected = supervisor::blocking(move || {
+        let text = page.select(&selection);
+        if compressed { metrics::gzip(&text, Vec::new()) } else { text }
+    });
+    selected.await.unwrap_or_default().into()
 }
 
 #[cfg(test)]
@@ -61,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_only_where_it_is_wanted() {
-        let accepts = |value: &'static str| {
-            accepts_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())]))
-        };
-        assert!(accepts("gzip") && accepts("br, gzip;q=0.5") && accepts("*"));
-        assert!(!accepts("br") && !accepts("gzip;q=0") && !accepts("identity"));
-        assert!(!accepts("gzip;q=0.0") && !accepts("gzip; q=0.00") && !accepts("gzip;q=0.000"));
-        assert!(accepts("gzip;q=0.001"));
-        assert!(!accepts_gzip(&HeaderMap::new()));
+    fn names_are_chosen_by_the_query() {
+        let chosen = |query: &str| selection(&format!("/metrics{query}").parse().unwrap());
+        let names = |names: &[&str]| Some(names.iter().copied().collect());
+        assert_eq!(chosen("?name[]=a&x=1&name[]=b"), names(&["a", "b"]));
+        assert_eq!(chosen("?name%5B%5D=a%5Fb&name%5b%5d=c"), names(&["a_b", "c"]));
+        assert_eq!(chosen("?name[]="), names(&[""]), "chosen, and nothing is called so");
+        for none in ["", "?", "?name=a", "?names[]=a", "?verbose", "?%ff=%zz"] {
+            assert_eq!(chosen(none), None, "{none}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Read,
     time::Duration,
 };
 
@@ -95,6 +96,64 @@ fn the_page_is_good_and_shows_what_the_text_shows() {
 /// Whether a sample tells since when a counter counts, which the text format does not know.
 fn tells_a_start(name: &str) -> bool {
     name.ends_with("_created") && !name.ends_with("system_process_created")
+}
+
+/// Asks in both formats, compressed and not, and gives the names of the samples and the text.
+fn chosen(agent: &Agent, query: &str) -> Vec<(BTreeSet<String>, String)> {
+    let mut all = Vec::new();
+    for open in [true, false] {
+        for coding in ["identity", "GZIP"] {
+            let accept = if open { ACCEPT } else { ("accept", "text/plain") };
+            let path = format!("/metrics?{query}");
+            let answer = http::get_with(agent.addr(), &path, &[accept, ("accept-encoding", coding)]);
+            assert_eq!(answer.status, 200);
+            let text = if coding == "GZIP" {
+                assert_eq!(answer.header("content-encoding"), Some("gzip"));
+                let mut text = String::new();
+                flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_string(&mut text).unwrap();
+                text
+            } else {
+                assert_eq!(answer.header("content-encoding"), None);
+                answer.text().to_owned()
+            };
+            let names: BTreeSet<String> = if open {
+                OpenMetrics::parse(&text).samples.iter().map(|sample| sample.name.clone()).collect()
+            } else {
+                Scrape::parse(&text).samples().iter().map(|sample| sample.name.clone()).collect()
+            };
+            all.push((names, text));
+        }
+    }
+    all
+}
+
+#[test]
+fn names_in_the_query_choose_from_the_page() {
+    let agent = Agent::start("checks: { gone: { kind: tcp, address: '127.0.0.1:1' } }\n");
+    eventually("a run", SOON, || {
+        agent.scrape().value("healthcheck_up", &[("healthcheck_name", "gone")]).is_some()
+    });
+    let whole: BTreeSet<String> = agent.scrape().samples().iter().map(|sample| sample.name.clone()).collect();
+    for query in [
+        "name[]=healthcheck_runs_total&x=y&name[]=healthcheck_duration_seconds",
+        "name%5B%5D=healthcheck_duration_seconds&name%5b%5d=healthcheck_runs%5Ftotal&name[]=no_such_name",
+    ] {
+        for (names, text) in chosen(&agent, query) {
+            let expected =
+                ["runs_total", "duration_seconds_bucket", "duration_seconds_sum", "duration_seconds_count"];
+            assert_eq!(names, expected.map(|name| format!("healthcheck_{name}")).into(), "{query}");
+            assert_eq!(text.matches("# TYPE ").count(), 2, "{text}");
+        }
+    }
+    for (names, text) in chosen(&agent, "name[]=healthcheck_up&name[]=process_max_fds") {
+        assert_eq!(names, ["healthcheck_up", "process_max_fds"].map(str::to_owned).into(), "{text}");
+    }
+    for (names, text) in chosen(&agent, "name[]=") {
+        assert!(names.is_empty(), "{text}");
+    }
+    for (names, _) in chosen(&agent, "name=healthcheck_up") {
+        assert!(names.is_superset(&whole), "who chooses nothing gets all of it");
+    }
 }
 
 #[test]
