@@ -151,8 +151,9 @@ impl Options {
         if plan.listen.is_empty() {
             plan.listen.extend(crate::config::listen_address(agent::DEFAULT_LISTEN));
         }
-        for problem in plan.find_out(&environment) {
-            complain(&problem);
+        let found_out = plan.find_out(&environment);
+        for warning in records.warnings().iter().chain(&found_out) {
+            complain(&format!("warning: {warning}"));
         }
         plan.log_level = self.log_level.unwrap_or(plan.log_level);
         plan.log_format = self.log_format.unwrap_or(plan.log_format);

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::environment::{self, Variable};
+use super::environment::{Environment, Variable};
 use super::fields::Fields;
 use super::interpolate::{self, Sources};
 use super::node::{Content, Node, Path};
 use super::parse;
-use super::problem::{Place, Problems};
+use super::problem::{Place, Problem, Problems};
 use super::records::Records;
 use super::secret::Secret;
 use super::shared::Shared;
@@ -16,6 +16,7 @@ use super::shared::Shared;
 pub struct Document {
     root: Option<Node>,
     shared: Shared,
+    environment: Environment,
 }
 
 impl Document {
@@ -29,36 +30,44 @@ impl Document {
         if let Some(root) = &mut root {
             interpolate::resolve(root, &Sources { env, base: base.clone() }, &mut problems);
         }
-        Self { root, shared: Shared { problems, base, ..Shared::default() } }
+        let shared = Shared { problems, base, ..Shared::default() };
+        Self { root, shared, environment: Environment::default() }
     }
 
     /// Lets `variables` of the environment stand for settings that the text does not have: the text wins. Of two
-    /// variables for one setting the first one wins.
+    /// variables for one setting the first one wins. One whose value is wrong is ignored, see [`Records::warnings`].
     #[must_use]
     pub fn with_environment(mut self, variables: &[Variable], env: &dyn Fn(&str) -> Option<String>) -> Self {
-        if let Some(root) = &mut self.root {
-            self.shared.environment = environment::join(root, variables, env, &mut self.shared.problems);
-        }
+        self.environment = Environment::look(variables, env);
         self
     }
 
-    /// Lets `read` take its settings out of the document; keys that it did not ask for are problems.
+    /// Lets `read` take its settings out of the document; keys that it did not ask for are problems. It is called once
+    /// more where the value of a variable proves wrong.
     ///
     /// # Errors
     /// All problems, where there is one: the document's own and those that reading it found.
-    pub fn read<R>(self, read: impl FnOnce(&mut Fields<'_>) -> R) -> Result<(R, Records), Problems> {
-        let Self { root, mut shared } = self;
-        let entries = match root.as_ref().map(|root| &root.content) {
-            Some(Content::Mapping(entries)) => entries.as_slice(),
-            _ => return Err(shared.problems),
-        };
-        let mut fields = Fields::new(&mut shared, entries, Place::START, Path::default());
-        let value = read(&mut fields);
-        let all = fields.finish();
-        if shared.problems.is_empty() {
-            Ok((value, Records { all, secrets: longest_first(shared.secrets) }))
-        } else {
-            Err(shared.problems)
+    pub fn read<R>(self, mut read: impl FnMut(&mut Fields<'_>) -> R) -> Result<(R, Records), Problems> {
+        let Self { root, shared: before, mut environment } = self;
+        let Some(root) = root else { return Err(before.problems) };
+        loop {
+            let (mut root, mut shared) = (root.clone(), before.clone());
+            shared.environment = environment.join(&mut root);
+            let Content::Mapping(entries) = &root.content else { return Err(shared.problems) };
+            let mut fields = Fields::new(&mut shared, entries, Place::START, Path::default());
+            let value = read(&mut fields);
+            let all = fields.finish();
+            if environment.leave_out_wrong(&shared.problems) {
+                continue;
+            }
+            let warnings = environment.into_warnings();
+            if shared.problems.is_empty() {
+                return Ok((value, Records { all, secrets: longest_first(shared.secrets), warnings }));
+            }
+            for warning in warnings {
+                shared.problems.add(Problem::of_environment(warning));
+            }
+            return Err(shared.problems);
         }
     }
 }
@@ -70,7 +79,7 @@ pub fn describe<R>(read: impl FnOnce(&mut Fields<'_>) -> R) -> Records {
     let mut shared = Shared { describing: true, ..Shared::default() };
     let mut fields = Fields::new(&mut shared, &[], Place::START, Path::default());
     let _ = read(&mut fields);
-    Records { all: fields.finish(), secrets: Vec::new() }
+    Records { all: fields.finish(), secrets: Vec::new(), warnings: Vec::new() }
 }
 
 fn longest_first(mut secrets: Vec<Secret>) -> Vec<Secret> {

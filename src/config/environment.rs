@@ -1,7 +1,9 @@
 //! What the environment gives to a configuration that does not say it itself, such as the variables of OpenTelemetry.
 //!
 //! A table says which variable stands for which setting; what is given joins the tree as if it stood in the text, so
-//! that reading, showing and hiding it is done by the same code. Knows no variable by name. Not for references
+//! that reading, showing and hiding it is done by the same code. A variable whose value turns out to be wrong, here or
+//! when its setting is read, is left out with a warning and the rest is read again, as OpenTelemetry's specification has
+//! it: what a machine sets for all programs must not keep one from starting. Knows no variable by name. Not for references
 //! (`${NAME}`), which stand in the text.
 
 use super::node::{Content, Entry, Node, Path, Scalar};
@@ -19,7 +21,7 @@ pub struct Variable {
     pub below: Option<&'static [&'static str]>,
     /// Whether it stands for each value of a mapping by itself, wherever the text does not have that one.
     pub each: bool,
-    /// What its text means.
+    /// What its text means; an error says what was expected and holds nothing of the text.
     pub means: fn(&str) -> Result<Given, &'static str>,
 }
 
@@ -32,6 +34,8 @@ pub enum Given {
     Mapping(Vec<(String, String)>),
     /// Nothing: as if the variable were not set.
     Nothing,
+    /// This, but not all of the text means something: what is wrong with it.
+    Partly(Box<Given>, &'static str),
 }
 
 impl Given {
@@ -60,12 +64,98 @@ impl Given {
                 Some(Node { place: Place::ENVIRONMENT, content: Content::Mapping(entries) })
             }
             Self::Nothing => None,
+            Self::Partly(given, _) => given.into_node(variable),
         }
     }
 }
 
-/// Which settings came out of which variable.
+/// What the variables give, so far as it is of use.
 #[derive(Debug, Default)]
+pub(super) struct Environment {
+    /// In the order of the table, with their texts.
+    set: Vec<(Variable, String)>,
+    warnings: Vec<String>,
+}
+
+impl Environment {
+    /// Those of `variables` that are set.
+    pub(super) fn look(variables: &[Variable], env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let set = variables.iter().filter_map(|variable| {
+            let text = env(variable.name)?.trim().to_owned();
+            (!text.is_empty()).then_some((*variable, text))
+        });
+        Self { set: set.collect(), warnings: Vec::new() }
+    }
+
+    /// Puts what they give into the tree; one that stands before another in the table wins over it.
+    pub(super) fn join(&mut self, root: &mut Node) -> FromEnvironment {
+        let counts = |variable: &Variable| {
+            let settings = std::iter::once(variable.setting).chain(variable.below);
+            variable.each || settings.into_iter().all(|setting| is_free(root, setting))
+        };
+        let counting: Vec<_> = self.set.iter().filter(|(variable, _)| counts(variable)).cloned().collect();
+        let mut joined = FromEnvironment::default();
+        for (variable, text) in counting {
+            let given = match (variable.means)(&text) {
+                Ok(Given::Partly(given, why)) => {
+                    self.warn(format!("{}: {why}", variable.name));
+                    Ok(*given)
+                }
+                given => given,
+            };
+            let node = given.map(|given| given.into_node(variable.name));
+            let node = node.unwrap_or_else(|why| {
+                self.leave_out(variable.name, why);
+                None
+            });
+            let mut put = |setting: &[&str], node| {
+                if put(root, setting, node) {
+                    let path = setting.iter().fold(Path::default(), |path, key| path.key(key));
+                    joined.0.push((path, variable.name));
+                }
+            };
+            match node {
+                Some(Node { content: Content::Mapping(entries), .. }) if variable.each => {
+                    for Entry { key, value, .. } in entries {
+                        put(&[variable.setting, &[key.as_str()]].concat(), value);
+                    }
+                }
+                Some(node) => put(variable.setting, node),
+                None => {}
+            }
+        }
+        joined
+    }
+
+    /// Leaves out the variables that `problems` are about; whether there are any.
+    pub(super) fn leave_out_wrong(&mut self, problems: &Problems) -> bool {
+        let before = self.set.len();
+        for Problem { path, message, help, .. } in problems.as_slice().iter().filter(|p| p.is_of_variable()) {
+            let help = help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+            self.leave_out(path, &format!("{message}{help}"));
+        }
+        self.set.len() < before
+    }
+
+    fn leave_out(&mut self, name: &str, why: &str) {
+        self.set.retain(|(variable, _)| variable.name != name);
+        self.warn(format!("{name} is ignored: {why}"));
+    }
+
+    fn warn(&mut self, text: String) {
+        if !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
+    }
+
+    /// What is wrong with the variables, in sentences that begin with their names.
+    pub(super) fn into_warnings(self) -> Vec<String> {
+        self.warnings
+    }
+}
+
+/// Which settings came out of which variable.
+#[derive(Clone, Debug, Default)]
 pub(super) struct FromEnvironment(Vec<(Path, &'static str)>);
 
 impl FromEnvironment {
@@ -73,45 +163,6 @@ impl FromEnvironment {
     pub(super) fn variable(&self, path: &Path) -> Option<&'static str> {
         self.0.iter().find(|(setting, _)| path.is_in(setting)).map(|(_, name)| *name)
     }
-}
-
-/// Puts what `variables` give into the tree; one that stands before another in the table wins over it.
-pub(super) fn join(
-    root: &mut Node,
-    variables: &[Variable],
-    env: &dyn Fn(&str) -> Option<String>,
-    problems: &mut Problems,
-) -> FromEnvironment {
-    let counts = |variable: &&Variable| {
-        let settings = std::iter::once(variable.setting).chain(variable.below);
-        variable.each || settings.into_iter().all(|setting| is_free(root, setting))
-    };
-    let counting: Vec<&Variable> = variables.iter().filter(counts).collect();
-    let mut joined = FromEnvironment::default();
-    for variable in counting {
-        let Some(text) = env(variable.name).filter(|text| !text.trim().is_empty()) else { continue };
-        match (variable.means)(text.trim()) {
-            Ok(given) => {
-                let Some(node) = given.into_node(variable.name) else { continue };
-                let mut put = |setting: &[&str], node| {
-                    if put(root, setting, node) {
-                        let path = setting.iter().fold(Path::default(), |path, key| path.key(key));
-                        joined.0.push((path, variable.name));
-                    }
-                };
-                match node.content {
-                    Content::Mapping(entries) if variable.each => {
-                        for Entry { key, value, .. } in entries {
-                            put(&[variable.setting, &[key.as_str()]].concat(), value);
-                        }
-                    }
-                    _ => put(variable.setting, node),
-                }
-            }
-            Err(message) => problems.add(Problem::of_variable(variable.name, message.to_owned(), None)),
-        }
-    }
-    joined
 }
 
 /// Whether nothing stands at `setting`, nor anything that is no mapping on the way to it.

@@ -45,7 +45,13 @@ impl Problem {
         Self { line, column, path: name.to_owned(), message, help }
     }
 
-    fn is_of_variable(&self) -> bool {
+    /// Something wrong with the environment, in a sentence that names the variable.
+    pub(super) fn of_environment(message: String) -> Self {
+        Self::of_variable("", message, None)
+    }
+
+    /// Whether it is about what a variable of the environment gave.
+    pub(super) fn is_of_variable(&self) -> bool {
         self.line == Place::ENVIRONMENT.line
     }
 }

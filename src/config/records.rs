@@ -14,6 +14,7 @@ use crate::model::scrub;
 pub struct Records {
     pub(super) all: Vec<Record>,
     pub(super) secrets: Vec<Secret>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// One setting, section or set of entries.
@@ -111,6 +112,13 @@ impl Records {
     #[must_use]
     pub fn secrets(&self) -> &[Secret] {
         &self.secrets
+    }
+
+    /// What is wrong with variables of the environment, which are ignored where it is: sentences that begin with their
+    /// names and hold nothing of their values.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Replaces every secret that was read in `text`; for texts that others wrote, such as a driver's error. Secrets

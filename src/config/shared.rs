@@ -8,7 +8,7 @@ use super::problem::{Place, Problem, Problems};
 use super::secret::Secret;
 
 /// What all mappings of one configuration share.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Shared {
     pub(super) problems: Problems,
     pub(super) secrets: Vec<Secret>,

@@ -104,13 +104,18 @@ fn the_command_line_says_where_settings_come_from_and_what_is_wrong() {
         assert!(shown.stdout.contains(&line), "{line}{}", shown.stdout);
     }
     assert!(!shown.stdout.contains("canary"), "{}", shown.stdout);
-    let wrong = launch().env("OTEL_METRIC_EXPORT_INTERVAL", "10s").arg("config").arg("check").run();
-    assert!(!wrong.status.success());
-    assert!(
-        wrong.stderr.contains("environment: OTEL_METRIC_EXPORT_INTERVAL: expected a whole number"),
-        "{}",
-        wrong.stderr
-    );
+    let wrong = [("OTEL_METRIC_EXPORT_INTERVAL", "10s"), ("OTEL_METRICS_EXPORTER", "console")];
+    let launch = || wrong.iter().fold(launch(), |launch, (name, value)| launch.env(name, value));
+    let checked = launch().arg("config").arg("check").run();
+    assert!(checked.status.success(), "what is set for all programs must not stop one: {}", checked.stderr);
+    for warning in [
+        "warning: OTEL_METRIC_EXPORT_INTERVAL is ignored: expected a whole number of milliseconds, such as 10000\n",
+        "warning: OTEL_METRICS_EXPORTER is ignored: only otlp, prometheus and none are supported\n",
+    ] {
+        assert_eq!(checked.stderr.matches(warning).count(), 1, "{}", checked.stderr);
+    }
+    let agent = launch().start();
+    assert_eq!(said(&agent, "warning: OTEL_METRIC_EXPORT_INTERVAL is ignored"), 1, "{}", agent.log());
 }
 
 /// Asks for this compression, once in the file and once in the environment, and looks at what arrives.
@@ -149,9 +154,9 @@ fn leaves_compressed_by_zstd() {
 #[test]
 fn says_what_it_was_built_without() {
     let built = Launch::new("checks: {}").env("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd");
-    let wrong = built.arg("config").arg("check").run();
-    let said = "OTEL_EXPORTER_OTLP_COMPRESSION: this program was built without `zstd`";
-    assert!(!wrong.status.success() && wrong.stderr.contains(said), "{}", wrong.stderr);
+    let warned = built.arg("config").arg("check").run();
+    let said = "OTEL_EXPORTER_OTLP_COMPRESSION is ignored: this program was built without `zstd`";
+    assert!(warned.status.success() && warned.stderr.contains(said), "{}", warned.stderr);
 }
 
 #[test]

@@ -165,22 +165,25 @@ fn shows_where_a_value_came_from() {
     }
 }
 
+/// What is read although something is wrong with the environment, and the one warning about it.
+fn warned(env: &[(&str, &str)]) -> (Settings, String) {
+    let (settings, records) = settings(NOTHING, env).unwrap();
+    let [warning] = records.warnings() else { panic!("{:?}", records.warnings()) };
+    (settings, warning.clone())
+}
+
 #[test]
-fn says_what_is_wrong_and_in_which_variable() {
-    let env = [(ENDPOINT, "http://c")];
-    let with = |name, value| wrong(NOTHING, &[env[0], (name, value)]);
-    assert_eq!(
-        with("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
-        "environment: OTEL_EXPORTER_OTLP_PROTOCOL: expected `http/protobuf` or `grpc`, found something else in \
-         ${OTEL_EXPORTER_OTLP_PROTOCOL}"
-    );
+fn what_is_wrong_in_a_variable_is_ignored_with_a_warning() {
     for (name, value, message) in [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "http/json is not supported: use http/protobuf or grpc"),
         (
-            "OTEL_EXPORTER_OTLP_TIMEOUT",
-            "10s",
-            "expected a whole number of milliseconds above zero, such as 10000",
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "canary",
+            "expected `http/protobuf` or `grpc`, found something else in ${OTEL_EXPORTER_OTLP_PROTOCOL}",
         ),
-        ("OTEL_EXPORTER_OTLP_INSECURE", "1", "expected true or false"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "expected a whole number of milliseconds, such as 10000"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "-1", "expected a whole number of milliseconds, such as 10000"),
+        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "brotli", "expected `gzip`"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "canary", "expected `name=value,name=value`"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a b=canary", "expected `name=value,name=value`"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=canary%", "expected `name=value,name=value`"),
@@ -198,15 +201,103 @@ fn says_what_is_wrong_and_in_which_variable() {
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "c", "is not an endpoint: write http://host:4318"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/none.pem", "cannot be read: entity not found"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "1", "must be at least 100ms"),
-        ("OTEL_METRICS_EXPORTER", "zipkin", "expected otlp, prometheus or none"),
-        ("OTEL_SDK_DISABLED", "yes", "expected true or false"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0", "must be longer than zero"),
+        ("OTEL_METRICS_EXPORTER", "zipkin", "only otlp, prometheus and none are supported"),
+        ("OTEL_METRICS_EXPORTER", "console", "only otlp, prometheus and none are supported"),
+        ("OTEL_TRACES_EXPORTER", "console,zipkin", "only otlp and none are supported"),
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote", "expected `parentbased_always_on`, "),
+        ("OTEL_TRACES_SAMPLER_ARG", "2", "must be between 0 and 1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "half", "expected a number"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "must be between 1 and 1048576"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "soon", "expected a whole number of milliseconds"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "always", "expected `cumulative`, "),
     ] {
-        let said = with(name, value);
-        assert!(said.starts_with(&format!("environment: {name}: {message}")), "{said}");
-        assert!(!said.contains("canary"), "{said}");
+        let (settings, warning) = warned(&[(ENDPOINT, "http://c:4318"), (name, value)]);
+        assert!(warning.starts_with(&format!("{name} is ignored: {message}")), "{warning}");
+        assert!(!warning.contains("canary"), "{warning}");
+        assert_eq!(
+            format!("{settings:?}"),
+            format!("{:?}", read(NOTHING, &[(ENDPOINT, "http://c:4318")])),
+            "{name}"
+        );
     }
-    let said = wrong(NOTHING, &[(ENDPOINT, "c:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]);
-    assert!(said.contains("OTEL_EXPORTER_OTLP_ENDPOINT: must begin with http:// or https://"), "{said}");
+    let (settings, warning) =
+        warned(&[(ENDPOINT, "c:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]);
+    assert!(settings.metrics.is_none());
+    assert!(
+        warning.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT is ignored: must begin with http://"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn what_stands_behind_an_ignored_variable_counts() {
+    let own = ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "soon");
+    let (settings, _) = warned(&[(ENDPOINT, "http://c"), own, ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000")]);
+    assert_eq!(settings.metrics.unwrap().exporter.timeout.as_secs(), 2);
+    let (_, records) = settings_with("otlp: {timeout: 3s}", &[(ENDPOINT, "http://c"), own]);
+    assert!(records.warnings().is_empty(), "the file wins: {:?}", records.warnings());
+    let said = wrong("otlp: {timeout: 0s}", &[(ENDPOINT, "http://c"), ("OTEL_BSP_SCHEDULE_DELAY", "soon")]);
+    assert!(said.contains("t:1:17: otlp.timeout: must be longer than zero"), "{said}");
+    assert!(said.contains("environment: OTEL_BSP_SCHEDULE_DELAY is ignored: expected a whole"), "{said}");
+}
+
+fn settings_with(text: &str, env: &[(&str, &str)]) -> (Settings, Records) {
+    settings(text, env).unwrap()
+}
+
+#[test]
+fn only_true_is_true_and_words_have_any_case() {
+    for value in ["1", "yes", "on", "t", "truee"] {
+        let (settings, warning) = warned(&[(ENDPOINT, "http://c"), ("OTEL_SDK_DISABLED", value)]);
+        assert!(settings.metrics.is_some(), "{value}");
+        assert_eq!(warning, "OTEL_SDK_DISABLED: expected true or false; it counts as false");
+        let insecure = ("OTEL_EXPORTER_OTLP_INSECURE", value);
+        let (settings, warning) = warned(&[(ENDPOINT, "c:4317"), insecure]);
+        assert_eq!(endpoint(&settings.traces).0, "https://c:4317/", "{value}");
+        assert_eq!(warning, "OTEL_EXPORTER_OTLP_INSECURE: expected true or false; it counts as false");
+    }
+    for (disabled, pushes) in [("True", false), ("TRUE", false), ("False", true), ("FALSE", true)] {
+        let (settings, records) =
+            settings_with(NOTHING, &[(ENDPOINT, "http://c"), ("OTEL_SDK_DISABLED", disabled)]);
+        assert_eq!((settings.metrics.is_some(), records.warnings()), (pushes, &[][..]), "{disabled}");
+    }
+    let given = read(
+        NOTHING,
+        &[
+            (ENDPOINT, "http://c:4318"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "None"),
+            ("OTEL_TRACES_SAMPLER", "Always_Off"),
+            ("OTEL_LOGS_EXPORTER", "OTLP"),
+            ("OTEL_METRICS_EXPORTER", "None"),
+        ],
+    );
+    let traces = given.traces.unwrap();
+    assert_eq!((traces.protocol, traces.compression), (Protocol::Grpc, Compression::None));
+    assert_eq!((given.spans.sampling, given.logs.is_some()), (Sampling::AlwaysOff, true));
+    assert!(given.metrics.is_none());
+}
+
+#[test]
+fn an_exporter_that_is_not_supported_leaves_the_others() {
+    let (settings, warning) = warned(&[(ENDPOINT, "http://c"), ("OTEL_LOGS_EXPORTER", "console, otlp")]);
+    assert!(settings.logs.is_some());
+    assert_eq!(warning, "OTEL_LOGS_EXPORTER: only otlp and none are supported");
+    let (settings, _) = warned(&[(ENDPOINT, "http://c"), ("OTEL_METRICS_EXPORTER", "console,prometheus")]);
+    assert!(settings.metrics.is_none(), "what is left of the list does not name otlp");
+    let (settings, _) = warned(&[(ENDPOINT, "http://c"), ("OTEL_TRACES_EXPORTER", "prometheus")]);
+    assert!(settings.traces.is_some(), "only metrics have that one");
+}
+
+#[test]
+fn a_timeout_of_zero_is_none() {
+    const LONG: Duration = Duration::from_hours(24 * 365);
+    let zero = [("OTEL_EXPORTER_OTLP_TIMEOUT", "0"), ("OTEL_METRIC_EXPORT_TIMEOUT", "0")];
+    let settings = read(NOTHING, &[(ENDPOINT, "http://c"), zero[0], zero[1]]);
+    assert!(settings.traces.unwrap().timeout >= LONG && settings.metrics.unwrap().exporter.timeout >= LONG);
+    let settings = read(NOTHING, &[(ENDPOINT, "http://c"), zero[0]]);
+    assert_eq!(settings.metrics.unwrap().exporter.timeout, EXPORT_TIMEOUT, "that of the metrics is left");
 }
 
 #[test]
@@ -243,9 +334,15 @@ fn takes_certificates_and_keys() {
     ];
     let exporter = read(NOTHING, &all).traces.unwrap();
     assert_eq!((exporter.roots.len(), exporter.identity.unwrap().chain.len()), (1, 1));
-    assert!(wrong(NOTHING, &all[..3]).contains("CLIENT_CERTIFICATE: needs `client_key_file` beside it"));
-    let swapped = [all[0], ("OTEL_EXPORTER_OTLP_CLIENT_KEY", certificate.as_str()), all[2]];
-    assert!(wrong(NOTHING, &swapped).contains("the file has no private key in PEM"));
+    let (_, warning) = warned(&all[..3]);
+    assert!(
+        warning.contains("CLIENT_CERTIFICATE is ignored: needs `client_key_file` beside it"),
+        "{warning}"
+    );
+    let swapped = [all[0], ("OTEL_EXPORTER_OTLP_CLIENT_KEY", certificate.as_str())];
+    let (_, records) = settings(NOTHING, &swapped).unwrap();
+    let warnings = records.warnings().join("\n");
+    assert!(warnings.contains("CLIENT_KEY is ignored: the file has no private key in PEM"), "{warnings}");
 }
 
 #[test]
@@ -273,7 +370,4 @@ fn spans_are_sampled_as_the_variables_say() {
     assert_eq!(spans.queue.delay, Duration::from_millis(100));
     let spans = read("otlp: {traces: {sampler: always_off, queue_size: 7}}", &[sampler]).spans;
     assert_eq!((spans.sampling, spans.queue.size), (Sampling::AlwaysOff, 7));
-    assert!(wrong(NOTHING, &[("OTEL_TRACES_SAMPLER", "xray")]).contains("OTEL_TRACES_SAMPLER: expected "));
-    assert!(wrong(NOTHING, &[("OTEL_TRACES_SAMPLER_ARG", "2")]).contains("must be between 0 and 1"));
-    assert!(wrong(NOTHING, &[("OTEL_BSP_MAX_QUEUE_SIZE", "0")]).contains("must be between 1 and"));
 }
