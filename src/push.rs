@@ -121,6 +121,8 @@ impl Push {
             compression: settings.exporter.compression,
             backoff: backoff::Backoff::default(),
             not_before: None,
+            too_large: 0,
+            parts: Vec::new(),
             disk_failed: false,
             partly_refused: false,
         };

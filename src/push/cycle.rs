@@ -21,7 +21,7 @@ use super::packing::{pack, unpack};
 use super::settings::Compression;
 use super::spool::{Lost, Name, Spool, what_to_do};
 use super::standing::Standing;
-use super::transport::{Answer, Failure, Sending, Transport};
+use super::transport::{Answer, Failure, HALVINGS, Sending, Transport};
 use crate::metrics::otlp::{Batch, split};
 use crate::model::Reason;
 use crate::supervisor;
@@ -58,6 +58,10 @@ pub(super) struct Cycle {
     pub(super) backoff: Backoff,
     /// Nothing is sent before.
     pub(super) not_before: Option<Instant>,
+    /// How many requests in a row were too large.
+    pub(super) too_large: u32,
+    /// The parts of the batch that is being sent in parts, so far as they wait.
+    pub(super) parts: Vec<Name>,
     /// The log knows that the disk takes nothing.
     pub(super) disk_failed: bool,
     /// The log knows that a part is refused.
@@ -156,6 +160,8 @@ impl Cycle {
         match answer {
             Answer::Taken { refused } => {
                 self.backoff.reset();
+                self.too_large = 0;
+                self.parts.retain(|part| *part != name);
                 self.metrics.taken(name.points, refused, now);
                 self.with_spool(move |spool| spool.remove(name)).await;
                 if self.shared.standing.works(now) {
@@ -181,39 +187,57 @@ impl Cycle {
             Answer::Never(failure) => {
                 self.backoff.reset();
                 self.metrics.failed(failure.reason);
-                self.reject(name, &failure, now).await;
+                self.parts.retain(|part| *part != name);
+                self.reject(vec![name], &failure, now).await;
             }
         }
     }
 
-    async fn reject(&mut self, name: Name, failure: &Failure, now: SystemTime) {
-        self.metrics.rejected(name.points);
-        self.with_spool(move |spool| spool.remove(name)).await;
+    /// Drops a batch, or what is left of it.
+    async fn reject(&mut self, parts: Vec<Name>, failure: &Failure, now: SystemTime) {
+        let dropped = self.with_spool(move |spool| {
+            let waited = parts.into_iter().filter(|part| spool.remove(*part));
+            waited.map(|part| part.points).sum()
+        });
+        self.metrics.rejected(dropped.await.unwrap_or(0));
         self.say_failed(failure, now, "metrics are refused: they are dropped");
     }
 
-    /// Puts two halves in the place of a batch, and makes smaller ones from now on.
+    /// Puts two halves in the place of a batch, and makes smaller ones from now on. Where halving has not helped several
+    /// times in a row, gives up the batch with all its parts.
     async fn split(&mut self, name: Name, packed: Bytes, now: SystemTime) {
-        let compression = self.compression;
+        self.too_large = self.too_large.saturating_add(1);
+        if !self.parts.contains(&name) {
+            self.parts = vec![name];
+        }
+        let (compression, goes_on) = (self.compression, self.too_large <= HALVINGS);
         let halves = supervisor::blocking(move || {
             let bytes = unpack(&packed)?;
-            let (first, second) = split(&bytes)?;
             let packed = |half: &Batch| {
                 (u64::try_from(half.points).unwrap_or(u64::MAX), pack(&half.bytes, compression))
             };
-            Some((bytes.len() / 2, [packed(&first), packed(&second)]))
+            let halves = if goes_on { split(&bytes) } else { None };
+            Some((bytes.len() / 2, halves.map(|(first, second)| [packed(&first), packed(&second)])))
         });
-        let put = match halves.await.ok().flatten() {
-            Some((half, halves)) => {
-                self.limit = self.limit.min(half.max(SMALLEST_BATCH));
-                self.with_spool(move |spool| spool.split(name, halves)).await == Some(true)
-            }
-            None => false,
+        let (half, halves) = halves.await.ok().flatten().unwrap_or((SMALLEST_BATCH, None));
+        self.limit = self.limit.min(half.max(SMALLEST_BATCH));
+        let put = match halves {
+            Some(halves) => self.with_spool(move |spool| spool.split(name, halves)).await.flatten(),
+            None => None,
         };
-        if !put {
-            let failure = Failure { reason: Reason::UnexpectedStatus, said: "too large".to_owned() };
-            self.reject(name, &failure, now).await;
+        if let Some(halves) = put {
+            self.parts.retain(|part| *part != name);
+            self.parts.extend(halves);
+            return;
         }
+        let parts = if goes_on {
+            // A single point costs only itself.
+            self.parts.retain(|part| *part != name);
+            vec![name]
+        } else {
+            std::mem::take(&mut self.parts)
+        };
+        self.reject(parts, &Failure::too_large(), now).await;
     }
 
     /// Makes what is now, and sends what is on its way and what waits; ends with the first request that has to wait.

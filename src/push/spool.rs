@@ -167,33 +167,38 @@ impl Spool {
         }
     }
 
-    /// Takes a batch out; it was sent, or never can be.
-    pub(super) fn remove(&mut self, name: Name) {
+    /// Takes a batch out; it was sent, or never can be. False where it was not there any more.
+    pub(super) fn remove(&mut self, name: Name) -> bool {
         if self.sending == Some(name.number) {
             self.sending = None;
         }
-        if let Some(at) = self.position(name) {
+        let at = self.position(name);
+        if let Some(at) = at {
             self.take(at);
         }
+        at.is_some()
     }
 
-    /// Puts two batches in the place of one. False where there is no more room between it and the next one, so that it
-    /// stays as it is.
-    pub(super) fn split(&mut self, name: Name, halves: [(u64, Vec<u8>); 2]) -> bool {
-        let Some(at) = self.position(name) else { return false };
+    /// Puts two batches in the place of one, and gives their names. `None` where there is no more room between it and the
+    /// next one, so that it stays as it is. The batch itself goes last: whoever finds the directory after a sudden end
+    /// finds it there, or all of it in parts.
+    pub(super) fn split(&mut self, name: Name, halves: [(u64, Vec<u8>); 2]) -> Option<[Name; 2]> {
+        let at = self.position(name)?;
         let next = self.waiting.get(at + 1).map_or(name.number + STEP, |next| next.name.number);
         let between = name.number + (next - name.number) / 2;
         if between == name.number {
-            return false;
+            return None;
         }
         self.sending = None;
+        let [(first, front), (second, back)] = halves;
+        let names = [(name.number, first), (between, second)];
+        let [first, second] = names.map(|(number, points)| Name { number, points, ..name });
+        let stored = [self.store(first, front), self.store(second, back)];
         self.take(at);
-        let numbers = [name.number, between];
-        for (offset, (number, (points, packed))) in numbers.into_iter().zip(halves).enumerate() {
-            let (waiting, _) = self.store(Name { number, points, ..name }, packed);
+        for (offset, (waiting, _)) in stored.into_iter().enumerate() {
             self.waiting.insert(at + offset, waiting);
         }
-        true
+        Some([first, second])
     }
 
     /// What was lost since the last call.

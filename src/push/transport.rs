@@ -14,13 +14,20 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::{StatusCode, Url};
 
 use super::settings::{Exporter, Protocol};
 use super::signal::Signal;
-use crate::model::Reason;
+use crate::model::{Cause, Reason};
+use crate::reasons;
 
 /// A request on its way.
 pub(super) type Sending = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// How often in a row what a collector finds too large is halved before it is given up: one that takes nothing for its
+/// size is asked so often and once more about a batch, and then once about each until it takes one.
+pub(super) const HALVINGS: u32 = 4;
 
 /// Sends batches.
 pub(super) trait Transport: Send + Sync {
@@ -50,8 +57,10 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn of(reason: Reason) -> Self {
-        Self { reason, said: reason.sentence().to_owned() }
+    fn of(failure: impl Into<reasons::Failure>) -> Self {
+        let reasons::Failure { reason, cause } = failure.into();
+        let sentence = cause.and_then(Cause::sentence).unwrap_or_else(|| reason.sentence());
+        Self { reason, said: sentence.to_owned() }
     }
 
     /// Another program compressed it, in a way that this one does not know.
@@ -59,6 +68,28 @@ impl Failure {
         Self {
             reason: Reason::Other,
             said: "compressed in a way that this program was built without".to_owned(),
+        }
+    }
+
+    /// Somebody says that all is well who does not speak OTLP, such as a page to log in at.
+    fn not_otlp() -> Self {
+        Self {
+            reason: Reason::Protocol,
+            said: "the answer is not that of an OTLP receiver: check the endpoint, and what stands before it"
+                .to_owned(),
+        }
+    }
+
+    /// The collector wants to be somewhere else. Of where that is, only the host is said.
+    fn redirect(status: StatusCode, headers: &HeaderMap, from: &Url) -> Self {
+        let to = headers.get(LOCATION).and_then(|to| from.join(to.to_str().ok()?).ok());
+        let host = to.as_ref().and_then(Url::host_str).unwrap_or("nowhere");
+        Self {
+            reason: Reason::UnexpectedStatus,
+            said: format!(
+                "status {}, a redirect to {host}, which is not followed: set the endpoint",
+                status.as_u16()
+            ),
         }
     }
 

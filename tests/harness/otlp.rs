@@ -42,6 +42,10 @@ pub(crate) enum Step {
     Refuse(u16, Option<&'static str>),
     /// As a gRPC server whose limit is lower: `RESOURCE_EXHAUSTED` with these words.
     TooLarge(&'static str),
+    /// Answers 200 with this type of content, or none, and this body, as somebody else than a collector.
+    Page(Option<&'static str>, &'static str),
+    /// Answers with this status that it wants to be asked there.
+    Redirect(u16, &'static str),
     /// Reads it and never answers.
     Hang,
     /// Closes the connection in the middle of the request.

@@ -93,7 +93,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls_platform_verifier", &["checks/tls/", "push/transport/"]),
     ("saphyr_parser", &["config/parse.rs", "config/parse/"]),
     ("serde", &["web/"]),
-    ("serde_json", &["assets.rs", "assets/", "web/", "config/", "checks/http/", "agent/"]),
+    (
+        "serde_json",
+        &["assets.rs", "assets/", "web/", "config/", "checks/http/", "agent/", "push/transport/http.rs"],
+    ),
     ("serde_json_path", &["checks/http/"]),
     (
         "sqlx",

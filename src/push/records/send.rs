@@ -5,7 +5,8 @@
 //! is told all of its settings, since what it is not told it reads from the environment; where the collector is, with
 //! which headers, only the transport knows. It gets to see an answer as a status and nothing else, so no text of a
 //! collector can reach its log, and what the answer meant is kept here: its errors hold no class, and how many records
-//! were refused it only logs. A batch that is too large it would drop; here it goes on in smaller parts.
+//! were refused it only logs. A batch that is too large it would drop; here it goes on in smaller parts, until halving has
+//! not helped several times in a row.
 
 use std::fmt;
 use std::future::Future;
@@ -32,7 +33,7 @@ use crate::push::settings::Exporter;
 use crate::push::signal::Signal;
 use crate::push::spool::{Loss, Lost};
 use crate::push::standing::Standing;
-use crate::push::transport::{Answer, Failure, Transport, transport};
+use crate::push::transport::{Answer, Failure, HALVINGS, Transport, transport};
 use crate::resource::Resource;
 
 /// How long the crate waits at most, whatever a collector asks for.
@@ -98,6 +99,8 @@ pub(super) struct Sender<E> {
     /// How many records a request may have, so far as a collector found one too large: half of that one, and one more
     /// for each that was taken since.
     most: usize,
+    /// How many requests in a row were too large.
+    too_large: u32,
     /// The log knows that a part is refused.
     partly_refused: bool,
 }
@@ -125,7 +128,8 @@ impl<E: Export> Sender<E> {
         let client = Client { transport, answer: Arc::clone(&answer), metrics: Arc::clone(&metrics) };
         let exporter = E::new(client, timeout).map_err(|_| "the exporter for OTLP cannot be made")?;
         source.mark_changed();
-        Ok(Self { exporter, source, answer, metrics, standing, most: usize::MAX, partly_refused: false })
+        let most = usize::MAX;
+        Ok(Self { exporter, source, answer, metrics, standing, most, too_large: 0, partly_refused: false })
     }
 
     /// Sends one batch, and tries again where that helps. On a runtime of tokio, where it waits without a thread.
@@ -143,12 +147,20 @@ impl<E: Export> Sender<E> {
             let answer = self.answer.lock().take();
             // Without any it is larger than what the crate sends, which is more than most collectors take.
             match answer.unwrap_or(Answer::TooLarge) {
-                Answer::TooLarge if batch.len() > 1 => {
+                Answer::TooLarge => {
+                    self.too_large = self.too_large.saturating_add(1);
                     self.most = batch.len().div_ceil(2);
-                    batch.append(&mut rest);
-                    continue;
+                    let gives_up = self.too_large > HALVINGS;
+                    if batch.len() > 1 || gives_up {
+                        batch.append(&mut rest);
+                    }
+                    if batch.len() > 1 && !gives_up {
+                        continue;
+                    }
+                    self.rejected(&batch, &Failure::too_large());
                 }
                 Answer::Taken { refused } => {
+                    self.too_large = 0;
                     self.most = self.most.saturating_add(1);
                     self.taken(&batch, refused);
                 }
@@ -160,7 +172,6 @@ impl<E: Export> Sender<E> {
                     self.metrics.lost(Lost { expired, ..Lost::default() });
                 }
                 Answer::Never(failure) => self.rejected(&batch, &failure),
-                Answer::TooLarge => self.rejected(&batch, &Failure::too_large()),
             }
             batch = rest;
         }

@@ -64,15 +64,15 @@ fn no_roots() -> ClientConfig {
 
 /// What an error of the client means. A request that failed on the way may be sent again.
 pub(super) fn later(error: &reqwest::Error) -> Answer {
-    let reason = match reasons::of_source(error) {
-        _ if error.is_timeout() => Reason::Timeout,
-        _ if is_unresolved(error) => Reason::Dns,
-        Some(failure) => failure.reason,
-        None if error.is_connect() => Reason::Unreachable,
+    let failure = match reasons::of_source(error) {
+        _ if error.is_timeout() => Reason::Timeout.into(),
+        _ if is_unresolved(error) => Reason::Dns.into(),
+        Some(failure) => failure,
+        None if error.is_connect() => Reason::Unreachable.into(),
         // The connection ended before the answer.
-        None => Reason::ConnectionReset,
+        None => Reason::ConnectionReset.into(),
     };
-    Answer::Later { after: None, failure: Failure::of(reason) }
+    Answer::Later { after: None, failure: Failure::of(failure) }
 }
 
 fn is_unresolved(error: &reqwest::Error) -> bool {

@@ -58,20 +58,27 @@ impl Transport for Grpc {
         body.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
         body.put(message);
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body.freeze());
+        let url = self.url.clone();
         Box::pin(async move {
             match request.send().await {
-                Ok(response) => answer(response).await,
+                Ok(response) => answer(response, &url).await,
                 Err(error) => client::later(&error),
             }
         })
     }
 }
 
-async fn answer(response: Response) -> Answer {
+async fn answer(response: Response, url: &Url) -> Answer {
     let status = response.status();
     // An answer without a message has its status in the headers.
     if let Some(status) = Status::from_header_map(response.headers()) {
         return meaning(&status, &[]);
+    }
+    if status.is_redirection() {
+        return Answer::Never(Failure::redirect(status, response.headers(), url));
+    }
+    if status.is_success() && !is_grpc(response.headers()) {
+        return http::not_otlp();
     }
     if status != StatusCode::OK {
         return meaning(&Status::new(code_of(status), String::new()), &[]);
@@ -85,6 +92,12 @@ async fn answer(response: Response) -> Answer {
         Some(status) => meaning(&status, body.to_bytes().get(5..).unwrap_or_default()),
         None => reset(),
     }
+}
+
+/// Whether the answer is said to be of gRPC.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/grpc"))
 }
 
 /// What gRPC says that a status of HTTP stands for.

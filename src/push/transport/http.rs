@@ -1,10 +1,14 @@
-//! OTLP over HTTP: a POST with protobuf in it.
+//! OTLP over HTTP: a POST with protobuf in it, and an answer in protobuf, which may be empty.
+//!
+//! Between the agent and a collector may stand somebody who answers every request with a friendly page. So an answer of
+//! success counts only where its body is one of OTLP; of other forms than protobuf, the JSON of OTLP counts too, because
+//! what was taken must not be sent again and again.
 
 use std::future::ready;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -43,28 +47,86 @@ impl Transport for Http {
         let Some(body) = for_the_way(packed, self.compression) else {
             return Box::pin(ready(Answer::Never(Failure::unreadable())));
         };
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
+        let url = self.url.clone();
+        let request = self.client.post(url.clone()).headers(self.headers.clone()).body(body);
         Box::pin(async move {
             let response = match request.send().await {
                 Ok(response) => response,
                 Err(error) => return client::later(&error),
             };
             let (status, headers) = (response.status(), response.headers().clone());
+            if status.is_redirection() {
+                return Answer::Never(Failure::redirect(status, &headers, &url));
+            }
             if !status.is_success() {
                 return refused(status, &headers);
             }
-            // It was taken, whatever becomes of the rest of the answer.
             let body = Limited::new(reqwest::Body::from(response), LONGEST_ANSWER).collect().await;
-            Answer::Taken { refused: body.map_or(0, |body| refused_points(&body.to_bytes())) }
+            match body {
+                Ok(body) => taken(&headers, &body.to_bytes()),
+                Err(error) if error.is::<LengthLimitError>() => not_otlp(),
+                // It was taken, whatever becomes of the rest of the answer.
+                Err(_) if is_protobuf(&headers) => Answer::Taken { refused: 0 },
+                Err(_) => not_otlp(),
+            }
         })
     }
+}
+
+/// What a body of success says.
+fn taken(headers: &HeaderMap, body: &[u8]) -> Answer {
+    let refused = if body.is_empty() {
+        Some(0)
+    } else if headers.get(CONTENT_TYPE).is_some_and(|kind| media(kind) == "application/json") {
+        refused_in_json(body)
+    } else if !is_protobuf(headers) {
+        None
+    } else if headers.contains_key(CONTENT_ENCODING) {
+        // Nobody asked for it, so what was refused stays unknown.
+        Some(0)
+    } else {
+        ExportMetricsServiceResponse::decode(body).ok().map(refused_of)
+    };
+    refused.map_or_else(not_otlp, |refused| Answer::Taken { refused })
+}
+
+/// Sent again later: whoever answers so may only stand before the collector for a while.
+pub(super) fn not_otlp() -> Answer {
+    Answer::Later { after: None, failure: Failure::not_otlp() }
+}
+
+/// Whether the body is said to be protobuf, or nothing is said of it.
+fn is_protobuf(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_none_or(|kind| media(kind).ends_with("protobuf"))
+}
+
+/// The type of a medium without what follows, in lower case.
+fn media(kind: &HeaderValue) -> String {
+    let kind = kind.to_str().unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The same for an answer in the JSON of OTLP: empty, or with this one field.
+fn refused_in_json(body: &[u8]) -> Option<u64> {
+    let answer: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    if !answer.keys().all(|field| field == "partialSuccess") {
+        return None;
+    }
+    let partial = answer.get("partialSuccess").and_then(serde_json::Value::as_object);
+    let refused = partial.into_iter().flatten().find(|(field, _)| field.starts_with("rejected"));
+    // Numbers of 64 bits are texts there.
+    let number = |value: &serde_json::Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    Some(refused.and_then(|(_, value)| number(value)).unwrap_or(0))
 }
 
 /// How many points were refused, as the answer to a request that was taken says. The answer about spans has the same
 /// fields.
 pub(super) fn refused_points(answer: &[u8]) -> u64 {
-    let partial = ExportMetricsServiceResponse::decode(answer).ok().and_then(|answer| answer.partial_success);
-    partial.map_or(0, |partial| u64::try_from(partial.rejected_data_points).unwrap_or(0))
+    ExportMetricsServiceResponse::decode(answer).map_or(0, refused_of)
+}
+
+fn refused_of(answer: ExportMetricsServiceResponse) -> u64 {
+    answer.partial_success.map_or(0, |partial| u64::try_from(partial.rejected_data_points).unwrap_or(0))
 }
 
 fn refused(status: StatusCode, headers: &HeaderMap) -> Answer {

@@ -28,11 +28,13 @@ use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
 use tonic::{
     Code, Request, Response, Status,
+    body::Body,
     codec::CompressionEncoding,
-    codegen::tokio_stream::StreamExt,
+    codegen::{http, tokio_stream::StreamExt},
     service::interceptor::InterceptedService,
     transport::{Server, server::TcpIncoming},
 };
+use tower::util::MapResponseLayer;
 
 use super::{State, Step, Taken};
 
@@ -72,6 +74,7 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
         stream
     });
     let served = Server::builder()
+        .layer(MapResponseLayer::new(put_in))
         .add_service(InterceptedService::new(metrics, service.decides(State::next)))
         .add_service(InterceptedService::new(traces, service.decides(State::next_of_spans)))
         .add_service(InterceptedService::new(logs, service.decides(State::next_of_logs)))
@@ -112,6 +115,8 @@ impl Service {
                 let details = after.map(|after| retry_info(after.parse().unwrap())).unwrap_or_default();
                 Err(Status::with_details(Code::from(i32::from(code)), "canary", details.into()))
             }
+            Step::Page(_, body) => Err(instead(200, ("content-type", "text/html"), body)),
+            Step::Redirect(status, to) => Err(instead(status, ("location", to), "")),
             Step::TooLarge(words) => Err(Status::resource_exhausted(words)),
             Step::Hang => pending().await,
             Step::LoseAnswer => {
@@ -171,6 +176,28 @@ impl LogsService for Service {
         let partial_success = (rejected_log_records > 0).then_some(partial);
         Ok(Response::new(ExportLogsServiceResponse { partial_success }))
     }
+}
+
+/// What is to be answered in place of gRPC, on its way to `put_in`.
+fn instead(status: u16, (name, value): (&'static str, &'static str), body: &'static str) -> Status {
+    let mut answer = Status::unknown("");
+    let text = |text: &str| text.parse().unwrap();
+    answer.metadata_mut().insert("x-status", text(&status.to_string()));
+    answer.metadata_mut().insert("x-name", text(name));
+    answer.metadata_mut().insert("x-value", text(value));
+    answer.metadata_mut().insert("x-body", text(body));
+    answer
+}
+
+/// The answer itself, or what is to be answered in its place.
+fn put_in(answer: http::Response<Body>) -> http::Response<Body> {
+    let of = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let Some(status) = of("x-status") else { return answer };
+    let other = http::Response::builder().status(status);
+    other
+        .header(of("x-name").unwrap(), of("x-value").unwrap())
+        .body(Body::new(of("x-body").unwrap().to_owned()))
+        .unwrap()
 }
 
 /// `google.rpc.Status` with a `google.rpc.RetryInfo` in its details.

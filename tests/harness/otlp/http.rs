@@ -13,6 +13,9 @@ use tokio::{
 
 use super::{State, Step, Taken};
 
+/// What every answer of a collector is.
+const KIND: &str = "application/x-protobuf";
+
 #[expect(clippy::disallowed_methods, reason = "tests have no supervisor")]
 pub(super) async fn serve(listener: TcpListener, state: Arc<State>) {
     loop {
@@ -81,14 +84,24 @@ async fn connection(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
                     partial_success: (rejected_data_points > 0).then_some(partial),
                 };
                 let answer = answer.encode_to_vec();
-                let mut bytes =
-                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len()).into_bytes();
+                let mut bytes = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: {KIND}\r\ncontent-length: {}\r\n\r\n",
+                    answer.len()
+                )
+                .into_bytes();
                 bytes.extend(answer);
                 bytes
             }
             Step::Refuse(status, after) => {
                 let after = after.map(|after| format!("retry-after: {after}\r\n")).unwrap_or_default();
                 format!("HTTP/1.1 {status} No\r\n{after}content-length: 6\r\n\r\ncanary").into_bytes()
+            }
+            Step::Page(kind, body) => {
+                let kind = kind.map(|kind| format!("content-type: {kind}\r\n")).unwrap_or_default();
+                format!("HTTP/1.1 200 OK\r\n{kind}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+            }
+            Step::Redirect(status, to) => {
+                format!("HTTP/1.1 {status} There\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n").into_bytes()
             }
             Step::TooLarge(_) => b"HTTP/1.1 413 No\r\ncontent-length: 0\r\n\r\n".to_vec(),
             Step::Hang => {

@@ -146,3 +146,81 @@ fn what_is_refused_in_part_is_counted() {
         assert!(!agent.log().contains("canary"), "{}", agent.log());
     }
 }
+
+#[test]
+fn a_collector_that_takes_nothing_for_its_size_is_asked_a_handful_of_times() {
+    let words = "grpc: received message larger than max (94112 vs. 1)";
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let collector = Collector::start(protocol);
+        collector.otherwise(Step::TooLarge(words));
+        let endpoint = url(&collector, protocol);
+        let config = format!("checks: {{}}\notlp:\n  endpoint: {endpoint}\n  metrics: {{ interval: 1h }}\n");
+        let agent = Launch::new(&config).start();
+        let dropped = || own(&agent, "dropped_batches_total", &[("reason", "rejected")]);
+        eventually("the only batch to be given up", ARRIVES, || dropped() == 1.0);
+        assert_eq!(own(&agent, "queue_batches", &[]), 0.0, "all of it");
+        assert_eq!(collector.requests(), 5, "{}", agent.log());
+        assert_eq!(own(&agent, "points_total", &[("outcome", "sent")]), 0.0);
+        assert!(own(&agent, "points_total", &[("outcome", "rejected")]) > 50.0);
+        assert_eq!(said(&agent, "larger than what the collector takes"), 1, "{}", agent.log());
+    }
+}
+
+#[test]
+fn a_page_is_no_answer() {
+    let html = Step::Page(Some("text/html; charset=utf-8"), "<html>canary: log in</html>");
+    let text = Step::Page(Some("text/plain"), "canary");
+    let json = Step::Page(Some("application/json"), "{\"error\":\"canary\"}");
+    let bytes = Step::Page(Some("application/x-protobuf"), "canary");
+    let nothing = Step::Page(None, "canary");
+    for (protocol, steps) in [
+        (Protocol::Http, vec![html.clone(), text, json, bytes, nothing]),
+        (Protocol::Grpc, vec![html.clone()]),
+    ] {
+        let (collector, agent) = through(protocol, &steps, "");
+        in_order(&collector);
+        #[expect(clippy::cast_precision_loss, reason = "a handful")]
+        let pages = steps.len() as f64;
+        assert_eq!(failures(&agent, "protocol"), pages, "{}", agent.log());
+        assert_eq!(own(&agent, "dropped_batches_total", &[("reason", "rejected")]), 0.0, "it waits");
+        assert_eq!(
+            said(&agent, "the answer is not that of an OTLP receiver"),
+            steps.len(),
+            "{}",
+            agent.log()
+        );
+        assert!(!agent.log().contains("canary"), "{}", agent.log());
+        let taken: f64 = batches(&collector, 1).len() as f64;
+        assert!(own(&agent, "points_total", &[("outcome", "sent")]) >= taken);
+    }
+}
+
+#[test]
+fn an_answer_in_the_json_of_otlp_counts() {
+    let steps = [
+        Step::Page(Some("application/json"), "{}"),
+        Step::Page(Some("Application/JSON"), "{\"partialSuccess\":{\"rejectedDataPoints\":\"3\"}}"),
+        Step::Page(Some("text/html"), ""),
+    ];
+    let (_collector, agent) = through(Protocol::Http, &steps, "");
+    assert_eq!(failures(&agent, "protocol"), 0.0, "{}", agent.log());
+    assert_eq!(own(&agent, "points_total", &[("outcome", "rejected")]), 3.0);
+}
+
+#[test]
+fn a_redirect_names_the_host_and_is_not_followed() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let elsewhere = Collector::start(protocol);
+        let away = format!("http://canary:canary@localhost:{}/canary?canary=1", elsewhere.addr.port()).leak();
+        let steps = [Step::Redirect(307, away), Step::Redirect(302, "/canary")];
+        let (_collector, agent) = through(protocol, &steps, "");
+        for line in
+            ["status 307, a redirect to localhost, which", "status 302, a redirect to 127.0.0.1, which"]
+        {
+            assert_eq!(said(&agent, line), 1, "{line}: {}", agent.log());
+        }
+        assert!(!agent.log().contains("canary"), "{}", agent.log());
+        assert_eq!(elsewhere.requests(), 0);
+        assert_eq!(own(&agent, "dropped_batches_total", &[("reason", "rejected")]), 2.0);
+    }
+}

@@ -196,3 +196,17 @@ async fn one_span_that_is_too_large_by_itself_costs_only_itself() {
     assert_eq!((world.spans(), world.requests(), world.batches_lost("rejected")), ([0, 2, 0], 3, 2));
     assert!(world.standing.line(Level::default()).contains("larger than what the collector takes"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_takes_nothing_for_its_size_is_asked_a_handful_of_times() {
+    let scripted = Scripted::default();
+    let mut world = world(&scripted, Duration::from_mins(1));
+    world.sender.send(batch(512)).await;
+    assert_eq!((world.spans(), world.requests(), world.batches_lost("rejected")), ([0, 512, 0], 5, 1));
+    world.sender.send(batch(512)).await;
+    assert_eq!((world.spans(), world.requests()), ([0, 1024, 0], 6), "and then once a batch");
+    let taken = || Answer::Taken { refused: 0 };
+    scripted.answers.lock().extend([taken(), Answer::TooLarge, taken(), taken(), taken()]);
+    world.sender.send(batch(20)).await;
+    assert_eq!(world.spans(), [20, 1024, 0], "until it takes one: then parts are tried again");
+}
