@@ -64,7 +64,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         let form = Form::of(&parts.headers, parts.uri.query());
-        Ok(Self { form, audience: Audience::of(&parts.extensions, &parts.headers) })
+        Ok(Self { form, audience: Audience::of(parts) })
     }
 }
 

@@ -228,6 +228,18 @@ fn details_and_targets_are_for_direct_callers_on_this_machine() {
             }
         }
     }
+    // A page in a browser on this machine whose name was made to lead here: what it asks comes from this machine.
+    for host in [Some("rebound.example"), Some("rebound.example:10464"), None] {
+        let host = host.map(|host| format!("host: {host}\r\n")).unwrap_or_default();
+        let raw = format!("GET /health HTTP/1.1\r\n{host}connection: close\r\n\r\n");
+        let answer = http::request(whole.addr, raw.as_bytes());
+        let shown = private.iter().find(|text| answer.text().contains(**text));
+        assert_eq!(shown, None, "{host:?}: {}", answer.text());
+    }
+    for host in ["localhost", "[::1]:80"] {
+        let raw = format!("GET /health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        assert!(http::request(whole.addr, raw.as_bytes()).text().contains("canary"), "{host}");
+    }
     let document = whole.get("/health").json();
     assert_eq!(document["checks"]["db"]["details"]["who"], "canary");
     assert_eq!(document["checks"]["mail"]["target"], format!("127.0.0.1:{port}"));
