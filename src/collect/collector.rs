@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Fields;
-use crate::model::Definition;
+use crate::model::{Definition, Reason};
 
 use super::sheet::Counts;
 use super::{Root, Sheet};
@@ -32,6 +32,9 @@ pub(crate) trait Source: Sync {
 /// How long numbers stand before they are read again, unless their collector says otherwise.
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
+/// Why a file of the kernel cannot be read.
+const FILES: &[Reason] = &[Reason::NotFound, Reason::Denied, Reason::Protocol, Reason::Other];
+
 /// Reads local numbers and fills them into its sheet.
 pub(crate) trait Collector: Send {
     /// The label `collector.name`: that of its source.
@@ -45,6 +48,11 @@ pub(crate) trait Collector: Send {
     /// Since when those of its numbers count that only grow.
     fn counts(&self) -> Counts {
         Counts::SinceBoot
+    }
+
+    /// The reasons for which it may fail to read something, beside a panic; their counters exist from the start.
+    fn reasons(&self) -> &'static [Reason] {
+        FILES
     }
 
     /// Reads once. What is not set in this call is gone from the page; what could not be read is noted with

@@ -169,6 +169,10 @@ impl Collector for FilesystemCollector {
         Filesystem.name()
     }
 
+    fn reasons(&self) -> &'static [Reason] {
+        REASONS
+    }
+
     fn collect(&mut self, sheet: &mut Sheet) {
         match self.list.update() {
             Ok((true, changed)) if changed => self.first = 0,
@@ -234,6 +238,16 @@ impl Listed {
         }
     }
 }
+
+/// Everything that [`reason`] gives, and what is not understood of the list of mounts.
+const REASONS: &[Reason] = &[
+    Reason::NotFound,
+    Reason::Denied,
+    Reason::Unreachable,
+    Reason::Timeout,
+    Reason::Protocol,
+    Reason::Other,
+];
 
 fn reason(error: &io::Error) -> Reason {
     match error.kind() {

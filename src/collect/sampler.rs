@@ -198,6 +198,9 @@ impl Member {
             last_success: store.gauge(&LAST_SUCCESS, &[name]),
             overruns: store.counter(&OVERRUNS, &[name]),
         };
+        for reason in collector.reasons().iter().chain(&[Reason::Panic]) {
+            let _ = metrics.errors(*reason);
+        }
         let sheet = Sheet::new(store, name, collector.counts());
         Self { sheet, collector, metrics, sampled: None }
     }
@@ -220,11 +223,15 @@ impl Member {
 }
 
 impl Metrics {
+    fn errors(&self, reason: Reason) -> Counter {
+        self.store.counter(&ERRORS, &[self.name, reason.as_str()])
+    }
+
     fn record(&self, errors: &[Reason], took: Duration) {
         self.duration.set(took.as_secs_f64());
         self.success.set_bool(errors.is_empty());
         for reason in errors {
-            self.store.counter(&ERRORS, &[self.name, reason.as_str()]).increment();
+            self.errors(*reason).increment();
         }
         if errors.is_empty() {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -89,6 +89,11 @@ fn errors_and_panics_are_counted_and_end_nothing() {
     let store = Store::new();
     let (orders, collector) = told("a");
     let sampler = Sampler::new(&store, vec![collector], PATIENT);
+    for reason in ["denied", "not_found", "protocol", "_OTHER", "panic"] {
+        let zero =
+            format!("vitalsign_collector_errors_total{{collector_name=\"a\",error_type=\"{reason}\"}} 0\n");
+        assert!(page(&store).contains(&zero), "{reason} is there before there was one");
+    }
     for order in [Order::Fail, Order::Panic, Order::Fail] {
         orders.send(order).unwrap();
         sampler.sample();
