@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::exporter::Protocol;
-use crate::config::{Node, Reading, SecretUrl, Setting};
+use crate::config::{Node, Place, Reading, SecretUrl, Setting};
 use crate::push::signal::Signal;
 
 /// The setting `endpoint`.
@@ -16,6 +16,8 @@ pub(super) struct Endpoint {
 
 /// The port that collectors have for gRPC.
 const GRPC_PORT: u16 = 4317;
+/// And for HTTP.
+const HTTP_PORT: u16 = 4318;
 
 impl Endpoint {
     fn parse(text: &str) -> Result<Self, &'static str> {
@@ -75,12 +77,30 @@ impl Endpoint {
     }
 }
 
+/// The host and port that `written` holds, where it holds nothing else, for a hint.
+fn with_port(written: Option<&str>) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    match written.map(str::trim).filter(|text| !text.is_empty() && text.chars().all(plain)) {
+        Some(text) if text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) => {
+            text.to_owned()
+        }
+        Some(text) if !text.contains(':') => format!("{text}:{HTTP_PORT}"),
+        _ => format!("collector:{HTTP_PORT}"),
+    }
+}
+
 impl Setting for Endpoint {
     const SHAPE: &'static str = "url";
     const SECRET: bool = true;
 
     fn read(node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
         let text = reading.text(node, "a url such as http://collector:4318")?;
+        // What stands in a variable may be anything that clients of gRPC take, as the specification has it.
+        if node.place() != Place::ENVIRONMENT && !text.contains("://") {
+            let help = format!("write `http://{}`, or https://", with_port(node.written()));
+            reading.wrong_with_help(node, "must begin with http:// or https://", Some(help));
+            return None;
+        }
         Self::parse(text.trim()).map_err(|message| reading.wrong(node, message)).ok()
     }
 

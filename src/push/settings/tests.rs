@@ -304,6 +304,16 @@ fn a_timeout_of_zero_is_none() {
 fn says_what_is_wrong_and_at_which_line() {
     let said = wrong("otlp:\n  endpoint: c:4318\n  protocol: http/protobuf\n", &[]);
     assert!(said.contains("t:2:13: otlp.endpoint: must begin with http:// or https://"), "{said}");
+    for (written, meant) in [
+        ("collector:4318", "http://collector:4318"),
+        ("collector", "http://collector:4318"),
+        ("10.0.0.7:4317", "http://10.0.0.7:4317"),
+        ("user:canary@collector", "http://collector:4318"),
+    ] {
+        let said = wrong(&format!("otlp: {{endpoint: '{written}'}}"), &[]);
+        assert!(said.contains(&format!("help: write `{meant}`, or https://")), "{said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
     let said = wrong("otlp: {enabled: true}", &[]);
     assert!(
         said.contains("there is no endpoint to push to") && said.contains("OTEL_EXPORTER_OTLP_ENDPOINT"),
