@@ -4,6 +4,7 @@
 
 mod about;
 mod client_names;
+mod example;
 mod function;
 mod invalid;
 mod plan;
@@ -25,7 +26,7 @@ use tracing::info;
 use crate::collect::{Collectors, RuntimeMetrics, Sampler};
 use crate::health::{Board, DuplicateName};
 use crate::metrics::{Scope, Store};
-use crate::model::Definition;
+use crate::model::{Definition, LONGEST};
 #[cfg(feature = "otlp")]
 use crate::push::records::Unusable;
 use crate::resource::Resource;
@@ -37,9 +38,10 @@ use crate::{collect, health, metrics, runner, telemetry, web};
 use runtime::RunnerRuntime;
 
 pub(crate) use client_names::show as show_client_names;
+pub use example::example;
 pub use function::{FunctionCheck, check, check_with};
 pub use invalid::InvalidCheck;
-pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, example, from_environment, variables};
+pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, from_environment, variables};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use ready::pool;
 pub use ready::{tasks_of_group, tasks_of_runtime};
@@ -285,11 +287,11 @@ impl Agent {
     /// those who still send traffic) running checks end, then what they said is pushed, then HTTP, which until then
     /// answers, then traces, which are sent, then the log, in which all of this is told.
     pub async fn stop(self) {
-        let deadline = Instant::now() + self.stop_within;
+        let deadline = Instant::now() + self.stop_within.min(LONGEST);
         self.board.drain();
         info!(drain = ?self.drain.unwrap_or_default(), within = ?self.stop_within, "stopping");
         if let Some(drain) = self.drain {
-            tokio::time::sleep_until(deadline.min(Instant::now() + drain)).await;
+            tokio::time::sleep_until(deadline.min(Instant::now() + drain.min(LONGEST))).await;
         }
         self.runner.stop(deadline).await;
         #[cfg(feature = "otlp")]

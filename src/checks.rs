@@ -38,7 +38,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::config::Fields;
-use crate::model::{Definition, Outcome, Policy, Reason};
+use crate::model::{Definition, Measures, Outcome, Policy, Reason};
 use crate::reasons;
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -135,6 +135,11 @@ pub trait Kind: Sync {
     /// The word in the configuration and in the label `healthcheck.kind`.
     fn name(&self) -> &'static str;
 
+    /// Other words that people have for it: nothing is configured by them, but the hint names the right one.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// One sentence: what it asks.
     fn about(&self) -> &'static str;
 
@@ -143,6 +148,9 @@ pub trait Kind: Sync {
 
     /// The reasons that its runs can fail for, beside `timeout`, `panic` and `threshold`, which any check can.
     fn reasons(&self) -> &'static [Reason];
+
+    /// What its checks measure: limits in a configuration are checked against it, and documents list it.
+    fn measures(&self) -> Measures;
 
     /// The metrics that it defines beside those of every check.
     fn definitions(&self) -> &'static [&'static Definition] {
@@ -201,9 +209,41 @@ pub fn kind(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
 }
 
+/// The kind that `word` stands for: its name, or another word for it.
+#[must_use]
+pub fn kind_meant_by(word: &str) -> Option<&'static dyn Kind> {
+    let word = word.to_ascii_lowercase();
+    let called = |kind: &&dyn Kind| kind.name() == word || kind.aliases().contains(&word.as_str());
+    KINDS.iter().copied().find(called)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::model::Name;
+
+    #[test]
+    fn each_word_stands_for_one_kind() {
+        let words = || KINDS.iter().flat_map(|kind| kind.aliases().iter().copied().chain([kind.name()]));
+        assert_eq!(words().collect::<BTreeSet<_>>().len(), words().count());
+    }
+
+    #[test]
+    fn a_kind_limits_what_it_measures_and_is_limited_as_others_are() {
+        for kind in KINDS {
+            let (policy, known) = (kind.policy(), kind.measures().known);
+            assert_eq!(policy.flaws(), [], "{}", kind.name());
+            for threshold in policy.thresholds {
+                let limited = known.iter().find(|known| known.name == threshold.measurement.as_str());
+                let (least, most) = limited.unwrap_or_else(|| panic!("{}", kind.name())).unit.range();
+                let limits = [threshold.warn, threshold.fail].into_iter().flatten();
+                assert!(limits.into_iter().all(|limit| (least..=most).contains(&limit.enter)));
+            }
+            assert!(known.iter().all(|known| Name::new(known.name).is_ok()), "{}", kind.name());
+        }
+    }
 
     #[test]
     fn what_a_kind_is_about_is_a_sentence() {

@@ -91,8 +91,11 @@ enum ConfigAction {
     Check,
     /// Print every setting in effect and where it comes from, secrets hidden
     Show,
-    /// Print a configuration with every kind of check
-    Example,
+    /// Print a configuration with every kind of check, or every key of one kind or section
+    Example {
+        /// A kind of check, or a section such as defaults, collectors or otlp
+        topic: Option<String>,
+    },
 }
 
 impl ValueEnum for LogLevel {
@@ -125,7 +128,7 @@ pub fn main() -> ExitCode {
         Action::Check { names, format } => check::check(&options, &names, format),
         Action::Config(ConfigAction::Check) => config::check(&options),
         Action::Config(ConfigAction::Show) => config::show(&options),
-        Action::Config(ConfigAction::Example) => config::example(),
+        Action::Config(ConfigAction::Example { topic }) => config::example(topic.as_deref()),
         Action::Assets(action) => assets::assets(&mut options, action),
         Action::Healthcheck { url, timeout } => healthcheck::healthcheck(&url, timeout),
     }

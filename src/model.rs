@@ -5,6 +5,8 @@
 mod cause;
 mod criticality;
 mod definition;
+mod flaw;
+mod measures;
 mod name;
 mod outcome;
 mod phase;
@@ -17,6 +19,8 @@ mod state;
 pub use cause::{Cause, SqlStateClass};
 pub use criticality::Criticality;
 pub use definition::{Definition, Instrument};
+pub use flaw::{Flaw, LEAST_INTERVAL, LONGEST, LimitFlaw, limit_flaws};
+pub use measures::{Measurement, Measures, Unit, When};
 pub use name::{InvalidName, Name};
 pub use outcome::{Detail, IntoOutcome, Number, Outcome, Verdict};
 pub use phase::{Course, Phase};

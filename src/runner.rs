@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::checks::{Asking, Probe, Target};
 use crate::health::{Board, Component, DuplicateName, Registration};
 use crate::metrics::Store;
-use crate::model::{FUNCTION, Name, Policy, Reason};
+use crate::model::{FUNCTION, LONGEST, Name, Policy, Reason};
 use crate::supervisor::{EndedEarly, Tasks};
 
 use schedule::{Chances, Schedule};
@@ -152,7 +152,7 @@ pub async fn run_once(planned: Vec<Planned>, board: &Board, store: &Store) -> Re
     let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
     let (mut tasks, limits) = (Tasks::default(), Limits::default());
     let (delay, mut chances) = (metrics::scheduler_delay(store), Chances::default());
-    let slowest = planned.iter().map(|planned| planned.policy.timeout).max().unwrap_or_default();
+    let slowest = planned.iter().map(|planned| planned.policy.timeout.min(LONGEST)).max().unwrap_or_default();
     for (planned, tracker) in planned.into_iter().zip(trackers) {
         let chance = chances.next(planned.local);
         let mut cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);

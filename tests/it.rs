@@ -42,6 +42,8 @@ mod http;
 mod lifecycle;
 #[path = "it/logs.rs"]
 mod logs;
+#[path = "it/measurements.rs"]
+mod measurements;
 #[path = "it/openmetrics.rs"]
 mod openmetrics;
 #[cfg(feature = "otlp")]

@@ -11,10 +11,11 @@ use std::time::Duration;
 use crate::checks::{self, Kind};
 use crate::collect::{Collectors, Root, SOURCES};
 use crate::config::{
-    Document, Fields, Given, Node, OneOrMany, Problems, Reading, Records, Schema, Setting, Variable, Word,
-    read_policy,
+    Document, Fields, Given, Inheritance, Measurable, Node, OneOrMany, Problems, Reading, Records, Schema,
+    Setting, Variable, Word, describe, read_general, read_policy,
 };
 use crate::health::GROUP_LIVE;
+use crate::model::{Measures, Policy};
 #[cfg(feature = "otlp")]
 use crate::push;
 use crate::resource::{self, Resource};
@@ -134,7 +135,7 @@ impl Plan {
     /// # Errors
     /// Every problem of the configuration at once.
     pub fn read(document: Document) -> Result<(Self, Records), Problems> {
-        let (mut plan, records) = document.read(read)?;
+        let (mut plan, records) = document.with_defaults(&DEFAULTS).read(read)?;
         let secrets: Arc<[String]> =
             records.secrets().iter().map(|secret| secret.expose().to_owned()).collect();
         for check in &mut plan.checks {
@@ -166,6 +167,9 @@ impl Plan {
         Ok(())
     }
 }
+
+/// The section `defaults` stands in for what checks leave out.
+const DEFAULTS: Inheritance = Inheritance { from: "defaults", sorts: "kinds", to: "checks", sort: "kind" };
 
 /// Reads the whole file. Also what a description of all settings is made from.
 pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
@@ -207,7 +211,13 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
     let collectors = fields.section("collectors", "the numbers of this machine on /metrics", read_collectors);
     #[cfg(feature = "otlp")]
     let otlp = push::Settings::read(fields);
+    fields.optional_section(
+        "defaults",
+        "what holds for all checks that do not say otherwise themselves",
+        read_defaults,
+    );
     let checks = fields.entries("checks", "what is checked, by name", read_check);
+    refuse_settings_of_checks(fields);
     Plan {
         listen: listen.map(|OneOrMany(addresses)| addresses).unwrap_or_default(),
         service,
@@ -273,18 +283,52 @@ fn read_collectors(fields: &mut Fields<'_>) -> Collectors {
     Collectors(collectors)
 }
 
+/// Reads what stands in for many checks; each gets it when it is read.
+fn read_defaults(fields: &mut Fields<'_>) {
+    fields.only_what_is_written();
+    read_general(fields, &Policy::default());
+    fields.optional_section("kinds", "the same for all checks of one kind", |fields| {
+        for kind in checks::KINDS {
+            fields.optional_section(kind.name(), kind.about(), |fields| {
+                read_policy(fields, &kind.policy(), &Measurable::of_any_check(kind.measures()))
+            });
+        }
+    });
+}
+
+/// Says of settings that only a check can have where they belong.
+fn refuse_settings_of_checks(fields: &mut Fields<'_>) {
+    if fields.describing() {
+        return;
+    }
+    let any = Measurable::of_any_check(Measures::NONE);
+    for record in describe(|fields| read_policy(fields, &Policy::default(), &any)).as_slice() {
+        let name = record.name.as_str();
+        let (value, defaults) = match name {
+            "groups" => ("[GROUP]", "; a group is made of the checks that name it"),
+            "thresholds" => ("…", ""),
+            _ => ("…", ", or for all checks in `defaults`"),
+        };
+        let help = format!("write it in a check: `checks: {{ NAME: {{ {name}: {value} }} }}`{defaults}");
+        fields.misplaced(name, "is a setting of checks", help);
+    }
+}
+
 fn read_check(name: &str, fields: &mut Fields<'_>) -> Option<Planned> {
     let name = if fields.describing() { None } else { fields.name(name) };
     let Some(KindWord(kind)) = fields.required::<KindWord>("kind", "what sort of thing is checked") else {
         fields.ignore_rest();
         return None;
     };
+    fields.explained_as(kind.name());
     let defaults = kind.policy_for(fields);
-    let policy = read_policy(fields, &defaults);
+    let measurable = Measurable::of(kind.measures(), fields);
+    let policy = read_policy(fields, &defaults, &measurable);
     let live = policy.groups.iter().any(|group| group.as_str() == GROUP_LIVE);
     if live && !kind.local() {
         let message = format!(
-            "a {} check cannot be in `live`: a restart of this process would not mend what it looks at; use `ready`",
+            "a check of kind {} cannot be in `live`: a restart of this process would not mend what it looks at; use \
+             `ready`",
             kind.name()
         );
         fields.problem("groups", message);
@@ -313,7 +357,8 @@ impl Setting for KindWord {
         let text = reading.text(node, "the kind of the check")?;
         let kind = checks::kind(text);
         if kind.is_none() {
-            reading.unknown_word(node, checks::KINDS.iter().map(|kind| kind.name()));
+            let meant = node.written().and_then(checks::kind_meant_by).map(Kind::name);
+            reading.unknown_word_for(node, checks::KINDS.iter().map(|kind| kind.name()), meant);
         }
         kind.map(Self)
     }
@@ -338,19 +383,15 @@ pub fn from_environment(env: &dyn Fn(&str) -> Option<String>) -> (String, Vec<St
     for (variable, name) in [("DATABASE_URL", "database"), ("REDIS_URL", "redis"), ("AMQP_URL", "amqp")] {
         let Some(url) = env(variable).filter(|url| !url.is_empty()) else { continue };
         let scheme = url.split(':').next().unwrap_or_default();
-        let kind = match scheme {
-            "postgresql" => "postgres",
-            "rediss" => "redis",
-            "amqps" => "amqp",
-            other => other,
-        };
-        if checks::kind(kind).is_none() {
+        let Some(kind) = checks::kind_meant_by(scheme).map(Kind::name) else {
             // Only what is sure to be a scheme is repeated: what is no url may be a password alone.
             not_checked.push(match url.contains("://") {
                 true => format!("{variable} is not checked: there is no kind for {scheme:?}"),
                 false => format!("{variable} is not checked: it is not a url, which begins like scheme://"),
             });
-        } else if kind == "sqlite" {
+            continue;
+        };
+        if kind == "sqlite" {
             // Its setting is a path, which is what stands behind the scheme.
             let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
             let path = serde_json::Value::from(path.split('?').next().unwrap_or_default().replace('$', "$$"));
@@ -362,31 +403,4 @@ pub fn from_environment(env: &dyn Fn(&str) -> Option<String>) -> (String, Vec<St
         }
     }
     (text, not_checked)
-}
-
-/// A configuration with every kind in it, to begin with.
-#[must_use]
-pub fn example() -> String {
-    let mut text = String::from(
-        "# An example with every kind; keep what you need.\n\
-         # ${NAME} is the environment's NAME, ${file:/path} the content of a file.\n\
-         listen: \":10464\"\n\
-         service: orders\n\
-         stop: { drain: 5s, within: 20s }\n\
-         log: { level: info, format: logfmt }\n\
-         # otlp: { endpoint: \"http://collector:4318\", spool: { directory: /var/lib/vitalsign/spool } }\n\
-         checks:\n",
-    );
-    for kind in checks::KINDS {
-        text.push_str(&format!(
-            "  # {}\n  example_{}:\n    kind: {}\n",
-            kind.about(),
-            kind.name(),
-            kind.name()
-        ));
-        for line in kind.example().lines() {
-            text.push_str(&format!("    {line}\n"));
-        }
-    }
-    text
 }

@@ -22,7 +22,7 @@ use self::connection::{Connection, Depth, Failure, Wire};
 use self::settings::Settings;
 use super::{Built, Check, Kind, Probe, Run, Target, net, reasons};
 use crate::config::Fields;
-use crate::model::{Definition, Instrument, Name, Outcome, Phase, Reason};
+use crate::model::{Definition, Instrument, Measurement, Measures, Name, Outcome, Phase, Reason, Unit, When};
 
 /// OpenTelemetry's name.
 const SYSTEM: &str = "rabbitmq";
@@ -44,6 +44,11 @@ static QUEUE_CONSUMERS: Definition = Definition {
 };
 
 static DEFINITIONS: [&Definition; 2] = [&QUEUE_MESSAGES, &QUEUE_CONSUMERS];
+
+static MEASUREMENTS: [Measurement; 2] = [
+    Measurement::new("messages", Unit::Count).when(When::Set("queue")),
+    Measurement::new("consumers", Unit::Count).when(When::Set("queue")),
+];
 
 /// See the module.
 pub(super) struct Amqp;
@@ -109,6 +114,10 @@ impl Kind for Amqp {
         "amqp"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["amqps", "rabbitmq", "rabbit"]
+    }
+
     fn about(&self) -> &'static str {
         "Logs in to RabbitMQ and looks at a queue without touching it; measures its messages and consumers."
     }
@@ -119,6 +128,10 @@ impl Kind for Amqp {
 
     fn reasons(&self) -> &'static [Reason] {
         failure::REASONS
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::of(&MEASUREMENTS)
     }
 
     fn definitions(&self) -> &'static [&'static Definition] {

@@ -15,7 +15,7 @@ use super::{Built, Check, Kind, Probe, Run, Target};
 use crate::collect::cgroup::Container;
 use crate::collect::cpu::CpuUsage;
 use crate::config::Fields;
-use crate::model::{Name, Outcome, Policy, Reason};
+use crate::model::{Measures, Name, Outcome, Policy, Reason};
 
 /// How long the first run looks.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
@@ -86,6 +86,10 @@ impl Kind for Cpu {
         "cpu"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["cpus", "processor", "processors"]
+    }
+
     fn about(&self) -> &'static str {
         "Measures how busy the processors were since the run before: those of the container's limit, or all of this machine."
     }
@@ -96,6 +100,10 @@ impl Kind for Cpu {
 
     fn reasons(&self) -> &'static [Reason] {
         &[Reason::Other]
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::of(&usage::MEASUREMENTS)
     }
 
     fn local(&self) -> bool {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::{BlockingCheck, Built, Kind, Probe, Run, Target, reasons, usage};
 use crate::collect::disk;
 use crate::config::Fields;
-use crate::model::{Name, Outcome, Policy, Reason};
+use crate::model::{Measures, Name, Outcome, Policy, Reason};
 
 const REASONS: &[Reason] = &[Reason::NotFound, Reason::Denied, Reason::Unreachable, Reason::Other];
 
@@ -40,6 +40,10 @@ impl Kind for Disk {
         "disk"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["filesystem", "fs", "df"]
+    }
+
     fn about(&self) -> &'static str {
         "Measures how full a file system is: the share of its usable space that is used."
     }
@@ -50,6 +54,10 @@ impl Kind for Disk {
 
     fn reasons(&self) -> &'static [Reason] {
         REASONS
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::of(&usage::MEASUREMENTS)
     }
 
     fn local(&self) -> bool {

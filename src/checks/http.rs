@@ -27,7 +27,9 @@ use self::settings::Settings;
 use super::tls::watch;
 use super::{Built, Check, Kind, Probe, Run, Target, net};
 use crate::config::Fields;
-use crate::model::{Definition, Instrument, Name, Outcome, Phase, Reason, Verdict};
+use crate::model::{
+    Definition, Instrument, Measurement, Measures, Name, Outcome, Phase, Reason, Unit, Verdict,
+};
 use crate::trace;
 
 static STATUS_CODE: Definition = Definition {
@@ -47,6 +49,8 @@ static CERTIFICATE_EXPIRY: Definition = Definition {
 };
 
 static DEFINITIONS: [&Definition; 2] = [&STATUS_CODE, &CERTIFICATE_EXPIRY];
+
+static MEASUREMENTS: [Measurement; 1] = [Measurement::new("certificate_days", Unit::Days)];
 
 /// See the module.
 pub(super) struct Http;
@@ -194,6 +198,10 @@ impl Kind for Http {
         "http"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["https", "url", "web", "website"]
+    }
+
     fn about(&self) -> &'static str {
         "Sends an HTTP request and judges status, headers, body and certificate of the answer."
     }
@@ -206,6 +214,10 @@ impl Kind for Http {
 
     fn reasons(&self) -> &'static [Reason] {
         failure::REASONS
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::of(&MEASUREMENTS).and_named_by("measure", Unit::Any)
     }
 
     fn definitions(&self) -> &'static [&'static Definition] {

@@ -12,7 +12,7 @@ use super::{Built, Check, Kind, Probe, Run, Target};
 use crate::collect::cgroup::Container;
 use crate::collect::memory::MemoryReader;
 use crate::config::Fields;
-use crate::model::{Name, Outcome, Policy, Reason};
+use crate::model::{Measures, Name, Outcome, Policy, Reason};
 
 /// See the module.
 pub(super) struct Memory;
@@ -62,6 +62,10 @@ impl Kind for Memory {
         "memory"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["mem", "ram"]
+    }
+
     fn about(&self) -> &'static str {
         "Measures the share of memory that is in use: of the container's limit, or of this machine's memory."
     }
@@ -72,6 +76,10 @@ impl Kind for Memory {
 
     fn reasons(&self) -> &'static [Reason] {
         &[Reason::Other]
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::of(&usage::MEASUREMENTS)
     }
 
     fn local(&self) -> bool {

@@ -21,7 +21,7 @@ use self::options::Server;
 use super::kept::Kept;
 use super::{Built, Check, Kind, Probe, Run, Target, net, sql};
 use crate::config::{Fields, Secret, SecretUrl};
-use crate::model::{Cause, Outcome, Phase, Reason};
+use crate::model::{Cause, Measures, Outcome, Phase, Reason};
 
 pub(super) mod failure;
 mod options;
@@ -149,6 +149,10 @@ impl Kind for Postgres {
         "postgres"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["postgresql", "pg", "pgsql", "pgbouncer", "timescaledb"]
+    }
+
     fn about(&self) -> &'static str {
         "Logs in to PostgreSQL and runs a query in a read-only, time-limited transaction."
     }
@@ -160,6 +164,10 @@ impl Kind for Postgres {
 
     fn reasons(&self) -> &'static [Reason] {
         failure::REASONS
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::open("numeric columns of the first row")
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{BlockingCheck, Built, Kind, Probe, Run, Target, net, reasons};
 use crate::collect::{Root, pids};
 use crate::config::{Fields, Node, Reading, Setting};
-use crate::model::{Cause, Name, Outcome, Reason};
+use crate::model::{Cause, Measurement, Measures, Name, Outcome, Reason, Unit};
 use crate::reasons::Failure;
 
 const REASONS: &[Reason] = &[Reason::NotFound, Reason::Denied, Reason::Other];
@@ -26,6 +26,8 @@ const REASONS: &[Reason] = &[Reason::NotFound, Reason::Denied, Reason::Other];
 const STANDS: Duration = Duration::from_secs(2);
 /// The most that is read of a command line.
 const MOST: u64 = 128 * 1024;
+
+static MEASUREMENTS: [Measurement; 1] = [Measurement::new("count", Unit::Count)];
 
 /// See the module.
 pub(super) struct Process;
@@ -155,6 +157,10 @@ impl Kind for Process {
         "process"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["proc", "pid", "service"]
+    }
+
     fn about(&self) -> &'static str {
         "Counts the running processes with a name or a command line."
     }
@@ -165,6 +171,10 @@ impl Kind for Process {
 
     fn reasons(&self) -> &'static [Reason] {
         REASONS
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::of(&MEASUREMENTS)
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {

@@ -17,7 +17,7 @@ use self::server::{Place, Server};
 use super::kept::Kept;
 use super::{Built, Check, Kind, Probe, Run, net, reasons};
 use crate::config::Fields;
-use crate::model::{Cause, Name, Outcome, Phase, Reason};
+use crate::model::{Cause, Measures, Name, Outcome, Phase, Reason, Unit};
 
 mod connection;
 mod failure;
@@ -154,6 +154,10 @@ impl Kind for Redis {
         "redis"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["rediss", "valkey", "keydb"]
+    }
+
     fn about(&self) -> &'static str {
         "Logs in to Redis and sends PING; measures memory, clients and the lengths of lists and streams."
     }
@@ -165,6 +169,10 @@ impl Kind for Redis {
 
     fn reasons(&self) -> &'static [Reason] {
         failure::REASONS
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::of(&info::MEASUREMENTS).and_named_by("lengths", Unit::Count)
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{Span, info_span};
 
-use crate::model::Phase;
+use crate::model::{LONGEST, Phase};
 use crate::trace;
 
 /// One run of a check, as the check sees it.
@@ -51,6 +51,7 @@ impl Run {
     /// A run that begins now and may take `timeout`.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
+        let timeout = timeout.min(LONGEST);
         Self { deadline: Instant::now() + timeout, timeout, phases: Arc::default() }
     }
 

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::kept::Kept;
 use super::{BlockingCheck, Built, Kind, Probe, Run, Target, net, sql};
 use crate::config::Fields;
-use crate::model::{Outcome, Phase};
+use crate::model::{Measures, Outcome, Phase};
 
 pub(super) mod failure;
 
@@ -118,6 +118,10 @@ impl Kind for Sqlite {
         "sqlite"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["sqlite3"]
+    }
+
     fn about(&self) -> &'static str {
         "Opens a SQLite database read-only and runs a query in it."
     }
@@ -128,6 +132,10 @@ impl Kind for Sqlite {
 
     fn reasons(&self) -> &'static [crate::model::Reason] {
         failure::REASONS
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::open("numeric columns of the first row")
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {

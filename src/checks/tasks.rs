@@ -13,9 +13,17 @@ use super::{BlockingCheck, Built, Check, Kind, Probe, Run, Target, reasons, usag
 use crate::collect::cgroup::{Container, ContainerTasks};
 use crate::collect::{Root, TaskGroup, pids};
 use crate::config::{Fields, Node, Reading, Schema, Setting};
-use crate::model::{Bound, Cause, Limit, Name, Outcome, Policy, Reason, Threshold};
+use crate::model::{
+    Bound, Cause, Limit, Measurement, Measures, Name, Outcome, Policy, Reason, Threshold, Unit, When,
+};
 
 const REASONS: &[Reason] = &[Reason::NotFound, Reason::Denied, Reason::Other];
+
+static MEASUREMENTS: [Measurement; 3] = [
+    Measurement::new("tasks", Unit::Count),
+    Measurement::new("limit", Unit::Count).when(When::Is("of", "cgroup")),
+    Measurement::new("usage_ratio", Unit::Ratio).when(When::Is("of", "cgroup")),
+];
 
 /// See the module.
 pub(super) struct Tasks;
@@ -162,6 +170,10 @@ impl Kind for Tasks {
         "tasks"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["threads", "processes", "tokio"]
+    }
+
     fn about(&self) -> &'static str {
         "Counts tasks: of the runtime, of the machine as processes or threads, or of the control group."
     }
@@ -172,6 +184,10 @@ impl Kind for Tasks {
 
     fn reasons(&self) -> &'static [Reason] {
         REASONS
+    }
+
+    fn measures(&self) -> Measures {
+        Measures::of(&MEASUREMENTS)
     }
 
     fn local(&self) -> bool {

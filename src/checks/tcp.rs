@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::net::{self, Address};
-use super::{Built, Check, Kind, Probe, Run, Target, reasons};
+use super::{Built, Check, Kind, Probe, Run, Target, kind_meant_by, reasons};
 use crate::config::{Fields, Secret};
-use crate::model::{Cause, Outcome, Phase, Reason};
+use crate::model::{Cause, Measures, Outcome, Phase, Reason};
 
 /// The most that is read of an answer.
 const MOST: usize = 4096;
@@ -91,6 +91,10 @@ impl Kind for Tcp {
         "tcp"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["port", "socket"]
+    }
+
     fn about(&self) -> &'static str {
         "Connects to a TCP port and, if asked to, sends a text and looks for one in the answer."
     }
@@ -103,6 +107,10 @@ impl Kind for Tcp {
         REASONS
     }
 
+    fn measures(&self) -> Measures {
+        Measures::NONE
+    }
+
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
         let address: Option<String> = fields
             .required("address", "where to connect to, as host:port; an IPv6 address stands in brackets");
@@ -112,7 +120,14 @@ impl Kind for Tcp {
         if expect.as_ref().is_some_and(|text| text.is_empty() || text.len() > MOST) {
             fields.problem("expect", format!("a text of 1 to {MOST} bytes"));
         }
-        let address = Address::parse(&address?).map_err(|problem| fields.problem("address", problem)).ok()?;
+        let address = address?;
+        if let Some((scheme, _)) = address.split_once("://") {
+            let other = kind_meant_by(scheme).map(Kind::name).filter(|kind| *kind != self.name());
+            let help = other.map(|kind| format!("`kind: {kind}` takes it as `url`"));
+            fields.problem_with_help("address", "write it as host:port, without scheme or path", help);
+            return None;
+        }
+        let address = Address::parse(&address).map_err(|problem| fields.problem("address", problem)).ok()?;
         let target =
             Target { address: Some(address.host.clone()), port: Some(address.port), ..Target::default() };
         Some(Built { probe: Probe::new(TcpCheck { address, send, expect }), target })

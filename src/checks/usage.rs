@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use crate::config::{Fields, Word};
-use crate::model::{Bound, Detail, Limit, Name, Policy, Threshold};
+use crate::model::{Bound, Detail, Limit, Measurement, Name, Policy, Threshold, Unit};
+
+/// What these checks measure.
+pub(super) static MEASUREMENTS: [Measurement; 1] = [Measurement::new("usage_ratio", Unit::Ratio)];
 
 /// The measurement's name.
 #[must_use]

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use crate::agent;
 
 use super::Options;
-use super::output::print;
+use super::output::{complain, print};
 
 pub(super) fn check(options: &Options) -> ExitCode {
     let Some((plan, _)) = options.plan() else { return ExitCode::FAILURE };
-    print(&format!("the configuration is good: {} checks\n", plan.checks.len()));
+    let count = plan.checks.len();
+    let checks = if count == 1 { "check" } else { "checks" };
+    print(&format!("the configuration is good: {count} {checks}\n"));
     ExitCode::SUCCESS
 }
 
@@ -19,7 +21,15 @@ pub(super) fn show(options: &Options) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-pub(super) fn example() -> ExitCode {
-    print(&agent::example());
-    ExitCode::SUCCESS
+pub(super) fn example(topic: Option<&str>) -> ExitCode {
+    match agent::example(topic) {
+        Ok(text) => {
+            print(&text);
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            complain(&message);
+            ExitCode::FAILURE
+        }
+    }
 }

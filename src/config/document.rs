@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::environment::{Environment, Variable};
 use super::fields::Fields;
+use super::inherit::{self, Inheritance};
 use super::interpolate::{self, Sources};
 use super::node::{Content, Node, Path};
 use super::parse;
@@ -39,6 +40,15 @@ impl Document {
     #[must_use]
     pub fn with_environment(mut self, variables: &[Variable], env: &dyn Fn(&str) -> Option<String>) -> Self {
         self.environment = Environment::look(variables, env);
+        self
+    }
+
+    /// Lets a section of the text stand in for what its other parts leave out.
+    #[must_use]
+    pub fn with_defaults(mut self, rule: &Inheritance) -> Self {
+        if let Some(root) = &mut self.root {
+            inherit::join(root, rule);
+        }
         self
     }
 

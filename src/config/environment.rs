@@ -59,7 +59,8 @@ impl Given {
                 let mut entries: Vec<Entry> = Vec::with_capacity(pairs.len());
                 for (key, text) in pairs {
                     entries.retain(|entry| entry.key != key);
-                    entries.push(Entry { key, place: Place::ENVIRONMENT, value: scalar(text) });
+                    let value = scalar(text);
+                    entries.push(Entry { key, place: Place::ENVIRONMENT, value, inherited: false });
                 }
                 Some(Node { place: Place::ENVIRONMENT, content: Content::Mapping(entries) })
             }
@@ -182,10 +183,12 @@ fn put(node: &mut Node, setting: &[&str], value: Node) -> bool {
         (Some(entry), false) => put(&mut entry.value, rest, value),
         (None, _) => {
             let inner = rest.iter().rev().fold(value, |value, key| {
-                let entry = Entry { key: (*key).to_owned(), place: Place::ENVIRONMENT, value };
+                let entry =
+                    Entry { key: (*key).to_owned(), place: Place::ENVIRONMENT, value, inherited: false };
                 Node { place: Place::ENVIRONMENT, content: Content::Mapping(vec![entry]) }
             });
-            entries.push(Entry { key: (*key).to_owned(), place: Place::ENVIRONMENT, value: inner });
+            let (key, place) = ((*key).to_owned(), Place::ENVIRONMENT);
+            entries.push(Entry { key, place, value: inner, inherited: false });
             true
         }
     }

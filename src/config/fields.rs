@@ -32,8 +32,17 @@ pub struct Fields<'a> {
     place: Place,
     path: Path,
     records: Vec<Record>,
-    /// What was taken and could not be read.
+    /// What was taken and could not be read, or stands in the wrong place.
     wrong: Vec<String>,
+    /// What must be there and is not, with the help for it: told at the end, unless a key that nobody asked for is
+    /// what was meant.
+    missing: Vec<(&'static str, String)>,
+    /// Whether all of it stands elsewhere, for many.
+    inherited: bool,
+    /// What the command `config example` explains these settings under.
+    topic: Option<&'static str>,
+    /// Whether only what is written counts as set, because a default here would be that of something else.
+    only_written: bool,
 }
 
 enum Taken<T> {
@@ -44,7 +53,41 @@ enum Taken<T> {
 
 impl<'a> Fields<'a> {
     pub(super) fn new(shared: &'a mut Shared, entries: &'a [Entry], place: Place, path: Path) -> Self {
-        Self { shared, entries, place, path, records: Vec::new(), wrong: Vec::new() }
+        Self {
+            shared,
+            entries,
+            place,
+            path,
+            records: Vec::new(),
+            wrong: Vec::new(),
+            missing: Vec::new(),
+            inherited: false,
+            topic: None,
+            only_written: false,
+        }
+    }
+
+    /// A mapping in this one.
+    fn inner<'i>(
+        &'i mut self,
+        entries: &'i [Entry],
+        place: Place,
+        path: Path,
+        inherited: bool,
+    ) -> Fields<'i> {
+        let (inherited, topic) = (self.inherited || inherited, self.topic);
+        let only_written = self.only_written;
+        Fields { inherited, topic, only_written, ..Fields::new(self.shared, entries, place, path) }
+    }
+
+    /// Says that `vitalsign config example TOPIC` explains these settings.
+    pub fn explained_as(&mut self, topic: &'static str) {
+        self.topic = Some(topic);
+    }
+
+    /// Says that what is absent here has no value, although it has a default: that of what these settings stand in for.
+    pub fn only_what_is_written(&mut self) {
+        self.only_written = true;
     }
 
     /// A setting that must be there; `None` when it is absent or wrong, which is noted.
@@ -54,7 +97,7 @@ impl<'a> Fields<'a> {
             Taken::Wrong => None,
             Taken::Absent => {
                 let help = format!("add `{name}: …` ({}): {doc}", T::shape());
-                self.shared.note(self.place, &self.path.key(name), "is missing".to_owned(), Some(help));
+                self.missing.push((name, help));
                 None
             }
         }
@@ -76,8 +119,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Says that what is left in the mapping cannot be judged: it is neither read nor called unknown.
+    /// Says that what is left in the mapping cannot be judged: it is neither read nor called unknown, save what was
+    /// meant to be what is missing.
     pub fn ignore_rest(&mut self) {
+        let missing: Vec<&str> = self.missing.iter().map(|(name, _)| *name).collect();
+        self.refuse_unknown(|meant| meant.is_some_and(|meant| missing.contains(&meant)));
         self.entries = &[];
     }
 
@@ -111,23 +157,24 @@ impl<'a> Fields<'a> {
         mut read: impl FnMut(&str, &mut Fields<'_>) -> R,
     ) -> Vec<(String, R)> {
         let path = self.path.key(name);
-        let entries = self.mapping(name).map_or(&[][..], |(entries, _)| entries);
+        let inherited = self.find(name).is_some_and(|entry| entry.inherited);
+        let entries = self.mapping(name, Some(EACH)).map_or(&[][..], |(entries, _)| entries);
         let (mut values, mut records) = (Vec::new(), Vec::new());
-        let mut one = |shared: &mut Shared, key: &str, entries: &[Entry], place: Place| {
-            let mut fields = Fields::new(shared, entries, place, path.key(key));
+        let mut one = |fields: &mut Self, key: &str, entries: &[Entry], place: Place, inherited: bool| {
+            let mut fields = fields.inner(entries, place, path.key(key), inherited);
             let value = read(key, &mut fields);
             let content = Recorded::Section { optional: false, present: true, fields: fields.finish() };
             records.push(Record { name: key.to_owned(), doc: "", content });
             value
         };
         if self.shared.describing {
-            one(self.shared, "<name>", &[], Place::START);
+            one(self, "<name>", &[], Place::START, false);
         }
-        for Entry { key, place, value } in entries {
+        for Entry { key, place, value, inherited: own } in entries {
             let path = self.path.key(name).key(key);
             match &value.content {
                 Content::Mapping(entries) => {
-                    values.push((key.clone(), one(self.shared, key, entries, *place)));
+                    values.push((key.clone(), one(self, key, entries, *place, inherited || *own)));
                 }
                 Content::Null => self.shared.note(*place, &path, NO_VALUE.to_owned(), None),
                 _ => Reading { shared: self.shared, path }.expected(value, "a mapping"),
@@ -140,8 +187,9 @@ impl<'a> Fields<'a> {
     /// A mapping inside this one with any names, each a single value, in the order of the file; wrong values are noted and
     /// left out.
     pub fn values<T: Setting>(&mut self, name: &'static str, doc: &'static str) -> Vec<(String, T)> {
-        let (entries, place) = self.mapping(name).unwrap_or((&[], self.place));
-        let mut fields = Fields::new(self.shared, entries, place, self.path.key(name));
+        let (entries, place) = self.mapping(name, None).unwrap_or((&[], self.place));
+        let path = self.path.key(name);
+        let mut fields = self.inner(entries, place, path, false);
         if fields.describing() {
             fields.optional::<T>("<name>", "");
         }
@@ -157,6 +205,19 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn is_set(&self, name: &str) -> bool {
         self.find(name).is_some()
+    }
+
+    /// Whether the mapping has `name` itself, and not from a section that stands in for many.
+    #[must_use]
+    pub fn is_own(&self, name: &str) -> bool {
+        !self.inherited && self.find(name).is_some_and(|entry| !entry.inherited)
+    }
+
+    /// The keys in the mapping at `name`, without taking it.
+    #[must_use]
+    pub fn keys_of(&self, name: &str) -> Vec<String> {
+        let entries = self.find(name).and_then(|entry| entry.value.entries());
+        entries.map(|entries| entries.map(|(key, _)| key.to_owned()).collect()).unwrap_or_default()
     }
 
     /// The text of `name`, without taking it: for what follows from a setting before its reader comes to it.
@@ -203,17 +264,39 @@ impl<'a> Fields<'a> {
     /// The same, with a hint.
     pub fn problem_with_help(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
         let twin = format!("{name}_file");
-        let (name, place) = match (self.find(name), self.find(&twin)) {
-            (Some(entry), _) => (name, entry.at()),
-            (None, Some(entry)) => (twin.as_str(), entry.at()),
-            (None, None) => (name, self.place),
+        let (name, place, inherited) = match (self.find(name), self.find(&twin)) {
+            (Some(entry), _) => (name, entry.at(), entry.inherited),
+            (None, Some(entry)) => (twin.as_str(), entry.at(), entry.inherited),
+            (None, None) => (name, self.place, false),
         };
-        self.shared.note(place, &self.path.key(name), message.into(), help);
+        self.note(place, &self.path.key(name), message.into(), help, inherited);
+    }
+
+    /// Notes that `name`, where it is there, belongs elsewhere; it is not called unknown too.
+    pub fn misplaced(&mut self, name: &str, message: impl Into<String>, help: String) {
+        if let Some(entry) = self.find(name)
+            && !self.records.iter().any(|record| record.name == name)
+        {
+            self.note(entry.place, &self.path.key(name), message.into(), Some(help), false);
+            self.wrong.push(name.to_owned());
+        }
     }
 
     /// Notes a problem with this mapping as a whole, at its key.
     pub fn problem_here(&mut self, message: impl Into<String>) {
-        self.shared.note(self.place, &self.path, message.into(), None);
+        self.problem_here_with_help(message, None);
+    }
+
+    /// The same, with a hint.
+    pub fn problem_here_with_help(&mut self, message: impl Into<String>, help: Option<String>) {
+        self.note(self.place, &self.path.clone(), message.into(), help, false);
+    }
+
+    /// Notes a problem; one with what stands in for many is told once, not for each of them.
+    fn note(&mut self, place: Place, path: &Path, message: String, help: Option<String>, inherited: bool) {
+        if !((inherited || self.inherited) && self.shared.problems.has(place, &message)) {
+            self.shared.note(place, path, message, help);
+        }
     }
 
     /// `key`, the key of this mapping, as a name; `None` where it cannot be one, which is noted at the key.
@@ -221,6 +304,9 @@ impl<'a> Fields<'a> {
         Name::new(key).map_err(|error| self.problem_here(error.to_string())).ok()
     }
 }
+
+/// What to do about a list in the place of a mapping with any names.
+const EACH: &str = "write each under its name";
 
 const NO_VALUE: &str = "has no value; give one or remove the key";
 

@@ -83,6 +83,7 @@ fn expand(scalar: &mut Scalar, sources: &Sources<'_>, budget: &mut usize) -> Vec
             }
             rest = after;
         } else {
+            wrong.extend(bare(after, out.is_empty(), sources));
             out.push('$');
             rest = after;
         }
@@ -92,6 +93,21 @@ fn expand(scalar: &mut Scalar, sources: &Sources<'_>, budget: &mut usize) -> Vec
         scalar.text = out;
     }
     wrong
+}
+
+/// What is wrong with a `$` before `after` that begins no reference and was probably meant to: before the name of a
+/// variable that is set, or of any variable where nothing else is there.
+fn bare(after: &str, alone: bool, sources: &Sources<'_>) -> Option<Wrong> {
+    let end = after.find(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_');
+    let (name, rest) = after.split_at_checked(end.unwrap_or(after.len()))?;
+    if name.len() < 2 || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let set = (sources.env)(name).is_some();
+    // One that is not set may be a part of a password: it is not repeated.
+    let reference = if set { format!("${{{name}}}") } else { "${NAME}".to_owned() };
+    let help = format!("write `{reference}` for a variable of the environment, `$$` for a literal `$`");
+    (set || (alone && rest.is_empty())).then(|| ("a reference needs braces".to_owned(), Some(help)))
 }
 
 fn literal_help(message: impl Into<String>) -> Wrong {
@@ -174,7 +190,7 @@ mod tests {
     fn env(name: &str) -> Option<String> {
         match name {
             "A" => Some("alpha".to_owned()),
-            "EMPTY" => Some(String::new()),
+            "EMPTY" | "A_SET" => Some(String::new()),
             "TRICKY" => Some("x\ny: ${A} # $$".to_owned()),
             _ => None,
         }
@@ -204,6 +220,22 @@ mod tests {
         assert!(all.contains("`${` has no closing `}`"), "{all}");
         assert!(expanded("${se cret}").unwrap_err().contains("must hold the name of a variable"));
         assert!(expanded("${A:-${A}}").unwrap_err().contains("cannot hold another"));
+    }
+
+    #[test]
+    fn a_variable_without_braces_is_told() {
+        for text in ["$A_SET", "http://$A_SET:80/"] {
+            let said = expanded(text).unwrap_err();
+            assert!(
+                said.contains("a reference needs braces\n  help: write `${A_SET}` for"),
+                "{text}: {said}"
+            );
+        }
+        let said = expanded("$CANARY").unwrap_err();
+        assert!(said.contains("write `${NAME}` for") && !said.contains("CANARY"), "{said}");
+        for literal in ["$", "$5", "a$", "^x$", "$.status", "pa$CANARY", "$CANARY ", "$$A_SET", "$1 and $A"] {
+            assert!(expanded(literal).is_ok(), "{literal}");
+        }
     }
 
     #[test]

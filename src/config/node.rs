@@ -45,6 +45,8 @@ pub(super) struct Entry {
     pub(super) key: String,
     pub(super) place: Place,
     pub(super) value: Node,
+    /// Whether it stands elsewhere, for many, and only stands in here.
+    pub(super) inherited: bool,
 }
 
 impl Node {

@@ -103,7 +103,9 @@ fn place_of(marker: Marker) -> Place {
 fn syntax_help(info: &str, place: Place, text: &str) -> Option<String> {
     let line = text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default();
     let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
-    let help = if indent.contains('\t') || info.contains("tab") {
+    let help = if info.contains("quoted scalar") && !info.contains("escape") && !info.contains("Unicode") {
+        "a text in quotes ends with the quote that it begins with: close the one that begins here, or the one before"
+    } else if indent.contains('\t') || info.contains("tab") {
         "indent with spaces, not with tabs"
     } else if info.contains("mapping values are not allowed") {
         "put a text that holds `: ` in quotes"

@@ -2,35 +2,30 @@
 //!
 //! Knows no kind: what a kind wants otherwise comes in as the defaults.
 
-use std::time::Duration;
-
 use super::fields::Fields;
+use super::measurable::{Measurable, within};
 use super::node::Node;
 use super::setting::{Reading, Schema, Setting};
 use super::units::Quantity;
-use crate::model::{Bound, Limit, Policy, Threshold};
-
-/// The shortest interval.
-const LEAST_INTERVAL: Duration = Duration::from_millis(100);
+use crate::model::{Bound, Flaw, Limit, LimitFlaw, Policy, Threshold, limit_flaws};
 
 /// Takes the settings of every check; what is absent is as in `defaults`, what is wrong is noted and reads as the
-/// default. A threshold in the file replaces the default one on the same measurement.
-pub fn read_policy(fields: &mut Fields<'_>, defaults: &Policy) -> Policy {
+/// default. A threshold in the file replaces the default one on the same measurement, and must be on one of those that
+/// are `measurable`.
+pub fn read_policy(fields: &mut Fields<'_>, defaults: &Policy, measurable: &Measurable) -> Policy {
+    let policy = read_general(fields, defaults);
+    let thresholds = read_thresholds(fields, &defaults.thresholds, measurable);
+    Policy { thresholds, ..policy }
+}
+
+/// The same without thresholds: what can be said of checks of any kind.
+pub fn read_general(fields: &mut Fields<'_>, defaults: &Policy) -> Policy {
     let interval = fields.or("interval", defaults.interval, "time from one planned run to the next");
     let timeout = fields.or("timeout", defaults.timeout, "how long one run may take; below the interval");
-    check_times(fields, interval, timeout);
-    let fail_after = at_least_one(
-        fields,
-        "fail_after",
-        defaults.fail_after,
-        "how many worse runs in a row move the state",
-    );
-    let recover_after = at_least_one(
-        fields,
-        "recover_after",
-        defaults.recover_after,
-        "how many better runs in a row move it back",
-    );
+    let doc = "how many worse runs in a row move the state";
+    let fail_after = fields.or("fail_after", defaults.fail_after, doc);
+    let doc = "how many better runs in a row move it back";
+    let recover_after = fields.or("recover_after", defaults.recover_after, doc);
     let criticality = fields.or(
         "criticality",
         defaults.criticality,
@@ -44,21 +39,12 @@ pub fn read_policy(fields: &mut Fields<'_>, defaults: &Policy) -> Policy {
         fields.or("breaker", defaults.breaker, "whether a dependency that is down is asked less often");
     let warn_slower_than =
         fields.optional("warn_slower_than", "a run that took longer than this is a warning");
-    let thresholds = read_thresholds(fields, &defaults.thresholds);
-    let objective = fields.or(
-        "objective",
-        Quantity(defaults.objective),
-        "the part of the time that it should be healthy",
-    );
-    let Quantity(mut objective) = objective;
-    if !(objective > 0.0 && objective < 1.0) {
-        fields.problem("objective", "must be a ratio between 0 and 1, such as 0.999 or 99.9%");
-        objective = defaults.objective;
-    }
+    let doc = "the part of the time that it should be healthy";
+    let Quantity(objective) = fields.or("objective", Quantity(defaults.objective), doc);
     let affects =
         fields.or("affects", defaults.affects.clone(), "what suffers when the check fails, for people");
     let runbook = fields.optional("runbook", "where the instructions for a failure are");
-    Policy {
+    let policy = Policy {
         interval,
         timeout,
         fail_after,
@@ -67,41 +53,48 @@ pub fn read_policy(fields: &mut Fields<'_>, defaults: &Policy) -> Policy {
         groups,
         breaker,
         warn_slower_than: warn_slower_than.or(defaults.warn_slower_than),
-        thresholds,
+        thresholds: Vec::new(),
         objective,
         affects,
         runbook: runbook.or_else(|| defaults.runbook.clone()),
+    };
+    for flaw in policy.flaws() {
+        note(fields, &flaw);
+    }
+    policy
+}
+
+/// Notes what is wrong at its setting.
+fn note(fields: &mut Fields<'_>, flaw: &Flaw) {
+    let setting = flaw.setting();
+    if *flaw == Flaw::TimeoutNotBelowInterval {
+        note_times(fields);
+    } else if !fields.is_wrong(setting) {
+        fields.problem(setting, flaw.to_string());
     }
 }
 
-fn check_times(fields: &mut Fields<'_>, interval: Duration, timeout: Duration) {
-    let (has_interval, has_timeout) = (fields.is_set("interval"), fields.is_set("timeout"));
-    if has_interval && interval < LEAST_INTERVAL {
-        fields.problem("interval", "must be at least 100ms");
-    }
-    if timeout < interval || fields.is_wrong("interval") || fields.is_wrong("timeout") {
+/// Of timeout and interval, which do not fit together, the one that stands nearest to the check is to blame.
+fn note_times(fields: &mut Fields<'_>) {
+    if fields.is_wrong("interval") || fields.is_wrong("timeout") {
         return;
     }
     let value = |name| fields.shown(name).map(|value| format!(" ({value})")).unwrap_or_default();
-    if has_timeout {
-        let message = format!("must be below the interval{}", value("interval"));
-        fields.problem("timeout", message);
-    } else if has_interval {
+    let own_interval = fields.is_own("interval");
+    if own_interval && !fields.is_own("timeout") {
         let message = format!("must be above the timeout{}", value("timeout"));
         fields.problem_with_help("interval", message, Some("set a shorter `timeout` too".to_owned()));
+    } else {
+        let message = format!("{}{}", Flaw::TimeoutNotBelowInterval, value("interval"));
+        fields.problem("timeout", message);
     }
 }
 
-fn at_least_one(fields: &mut Fields<'_>, name: &'static str, default: u32, doc: &'static str) -> u32 {
-    let value = fields.or(name, default, doc);
-    if value == 0 {
-        fields.problem(name, "must be at least 1");
-        return default;
-    }
-    value
-}
-
-fn read_thresholds(fields: &mut Fields<'_>, defaults: &[Threshold]) -> Vec<Threshold> {
+fn read_thresholds(
+    fields: &mut Fields<'_>,
+    defaults: &[Threshold],
+    measurable: &Measurable,
+) -> Vec<Threshold> {
     let doc = "limits on measurements, by the measurement's name";
     let read = fields.entries("thresholds", doc, |name, fields| {
         let bound = fields.or("bound", Bound::Upper, "on which side trouble lies");
@@ -109,21 +102,22 @@ fn read_thresholds(fields: &mut Fields<'_>, defaults: &[Threshold]) -> Vec<Thres
         let fail: Option<Limits> = fields.optional("fail", "at or beyond this the run fails");
         let lasting =
             fields.optional("lasting", "how long the value must stay beyond a limit before it counts");
-        if !fields.is_set("warn") && !fields.is_set("fail") {
-            fields.problem_here("has no limit; give `warn`, `fail` or both");
-        }
-        let warn = warn.map(|limits| limits.checked(bound, "warn", fields));
-        let fail = fail.map(|limits| limits.checked(bound, "fail", fields));
-        if let (Some(warn), Some(fail)) = (warn, fail)
-            && !beyond(bound, fail.enter, warn.enter)
-            && !fields.is_wrong("bound")
-        {
-            let value = fields.shown("warn").map(|value| format!(" ({value})")).unwrap_or_default();
-            let message =
-                format!("must be {} `warn`{value}, because the bound is {}", side(bound), bound.as_str());
-            fields.problem("fail", message);
+        let (warn, fail) = (warn.map(Limit::from), fail.map(Limit::from));
+        for flaw in limit_flaws(bound, warn, fail) {
+            note_limit(fields, flaw);
         }
         let measurement = fields.name(name)?;
+        match measurable.unit(name) {
+            Ok(unit) => {
+                for (level, limit) in [("warn", warn), ("fail", fail)] {
+                    let Some(limit) = limit else { continue };
+                    if let Err((message, help)) = within(unit, limit, fields.shown(level)) {
+                        fields.problem_with_help(level, message, help);
+                    }
+                }
+            }
+            Err((message, help)) => fields.problem_here_with_help(message, help),
+        }
         Some(Threshold { measurement, bound, warn, fail, lasting: lasting.unwrap_or_default() })
     });
     let read: Vec<Threshold> = read.into_iter().filter_map(|(_, threshold)| threshold).collect();
@@ -132,18 +126,23 @@ fn read_thresholds(fields: &mut Fields<'_>, defaults: &[Threshold]) -> Vec<Thres
     kept.into_iter().chain(read).collect()
 }
 
-/// Whether `a` is worse than `b`.
-fn beyond(bound: Bound, a: f64, b: f64) -> bool {
-    match bound {
-        Bound::Upper => a > b,
-        Bound::Lower => a < b,
-    }
-}
-
-fn side(bound: Bound) -> &'static str {
-    match bound {
-        Bound::Upper => "above",
-        Bound::Lower => "below",
+/// Notes what is wrong with the limits of one threshold, unless it follows from something that has been noted.
+fn note_limit(fields: &mut Fields<'_>, flaw: LimitFlaw) {
+    match flaw {
+        LimitFlaw::None if fields.is_set("warn") || fields.is_set("fail") => {}
+        LimitFlaw::None => fields.problem_here(flaw.to_string()),
+        LimitFlaw::NotANumber(level) => fields.problem(level, "must be a finite number"),
+        _ if fields.is_wrong("bound") => {}
+        LimitFlaw::Leave(level, bound) => {
+            let (beyond, bound) = (bound.beyond(), bound.as_str());
+            let message = format!("`leave` must not be {beyond} `enter`, because the bound is {bound}");
+            fields.problem(level, message);
+        }
+        LimitFlaw::Order(bound) => {
+            let value = fields.shown("warn").map(|value| format!(" ({value})")).unwrap_or_default();
+            let (beyond, bound) = (bound.beyond(), bound.as_str());
+            fields.problem("fail", format!("must be {beyond} `warn`{value}, because the bound is {bound}"));
+        }
     }
 }
 
@@ -153,18 +152,9 @@ struct Limits {
     leave: Option<f64>,
 }
 
-impl Limits {
-    fn checked(self, bound: Bound, name: &str, fields: &mut Fields<'_>) -> Limit {
-        let leave = self.leave.unwrap_or(self.enter);
-        if beyond(bound, leave, self.enter) && !fields.is_wrong("bound") {
-            let message = format!(
-                "`leave` must not be {} `enter`, because the bound is {}",
-                side(bound),
-                bound.as_str()
-            );
-            fields.problem(name, message);
-        }
-        Limit { enter: self.enter, leave }
+impl From<Limits> for Limit {
+    fn from(Limits { enter, leave }: Limits) -> Self {
+        Self { enter, leave: leave.unwrap_or(enter) }
     }
 }
 

@@ -108,6 +108,14 @@ impl Problems {
         self.add(Problem { line, column, path: path.to_string(), message: message.into(), help });
     }
 
+    /// Whether `message` has been noted at `place`.
+    pub(super) fn has(&self, place: Place, message: &str) -> bool {
+        let Place { line, column } = place;
+        self.found
+            .iter()
+            .any(|known| (known.line, known.column) == (line, column) && known.message == message)
+    }
+
     /// The name of the file.
     #[must_use]
     pub fn file(&self) -> &str {

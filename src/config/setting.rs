@@ -148,7 +148,17 @@ impl Reading<'_> {
 
     /// Notes that the value is none of `words`, and which of them comes nearest.
     pub fn unknown_word<'w>(&mut self, node: &Node, words: impl Iterator<Item = &'w str> + Clone) {
-        let suggestion = node.written().and_then(|text| nearest(text, words.clone()));
+        self.unknown_word_for(node, words, None);
+    }
+
+    /// The same, where it is known that `meant` was meant.
+    pub fn unknown_word_for<'w>(
+        &mut self,
+        node: &Node,
+        words: impl Iterator<Item = &'w str> + Clone,
+        meant: Option<&'w str>,
+    ) {
+        let suggestion = meant.or_else(|| node.written().and_then(|text| nearest(text, words.clone())));
         let help = suggestion.map(|word| format!("did you mean `{word}`?"));
         self.wrong_with_help(node, format!("expected {}, found {}", listed(words), node.found()), help);
     }

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::node::Node;
 use super::setting::{Reading, Schema, Setting};
-
-/// The longest duration: long enough for any certificate, short enough that adding a few never overflows.
-const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
+use crate::model::LONGEST;
 
 impl Setting for Duration {
     const SHAPE: &'static str = "duration";

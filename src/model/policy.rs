@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Criticality, Name};
+use super::{Criticality, LONGEST, Name, Reason};
 
 /// What checks that were registered in code have for a kind.
 pub const FUNCTION: &str = "function";
@@ -64,7 +64,17 @@ impl Policy {
     #[must_use]
     pub fn max_age(&self) -> Duration {
         const SLACK: Duration = Duration::from_secs(1);
-        (self.interval * 3).max(self.interval + self.timeout + SLACK)
+        let (interval, timeout) = (self.interval.min(LONGEST), self.timeout.min(LONGEST));
+        (interval * 3).max(interval + timeout + SLACK)
+    }
+
+    /// The reasons for which a run that its check lets pass can fail by this policy.
+    pub fn reasons(&self) -> impl Iterator<Item = Reason> + use<> {
+        let limits = !self.thresholds.is_empty();
+        let fails = self.thresholds.iter().any(|threshold| threshold.fail.is_some());
+        // A limit on a number that the answer does not have fails as content that is not the expected one.
+        let reasons = [(fails, Reason::Threshold), (limits, Reason::UnexpectedBody)];
+        reasons.into_iter().filter_map(|(can, reason)| can.then_some(reason))
     }
 }
 
@@ -101,6 +111,24 @@ impl Bound {
             Self::Lower => "lower",
         }
     }
+
+    /// Whether `a` is further on the side of trouble than `b`.
+    #[must_use]
+    pub fn is_worse(self, a: f64, b: f64) -> bool {
+        match self {
+            Self::Upper => a > b,
+            Self::Lower => a < b,
+        }
+    }
+
+    /// Where trouble lies from a limit, for sentences: above or below it.
+    #[must_use]
+    pub const fn beyond(self) -> &'static str {
+        match self {
+            Self::Upper => "above",
+            Self::Lower => "below",
+        }
+    }
 }
 
 /// Where trouble begins and where it ends, so that a value that hovers around one limit does not flap.
@@ -110,4 +138,15 @@ pub struct Limit {
     pub enter: f64,
     /// Trouble ends on the good side of this.
     pub leave: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_policy_overflows() {
+        let endless = Policy { interval: Duration::MAX, timeout: Duration::MAX, ..Policy::default() };
+        assert_eq!(endless.max_age(), LONGEST * 3);
+    }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::model::LONGEST;
+
 /// Failed runs in a row that open the breaker, unless the check needs more to be called unhealthy.
 const OPENS_AFTER: u32 = 5;
 /// The longest random part of the wait.
@@ -50,7 +52,7 @@ impl Breaker {
         Self {
             enabled,
             opens_after: OPENS_AFTER.max(fail_after),
-            interval,
+            interval: interval.min(LONGEST),
             state: State::Closed,
             failures: 0,
             reopened: 0,

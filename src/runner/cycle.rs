@@ -46,10 +46,11 @@ impl Cycle {
         chance: Rng,
     ) -> Self {
         let Planned { name, kind, policy, probe, reasons, secrets, target, local: _ } = planned;
+        let reasons: Vec<Reason> = reasons.iter().copied().chain(policy.reasons()).collect();
         Self {
             breaker: Breaker::new(policy.breaker, policy.fail_after, policy.interval),
             schedule: Schedule::new(policy.interval, chance),
-            metrics: RunMetrics::new(store, &name, kind, reasons),
+            metrics: RunMetrics::new(store, &name, kind, &reasons),
             target,
             probe,
             secrets,

@@ -9,6 +9,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::Instant;
 
+use crate::model::LONGEST;
+
 /// The longest wait for the first run.
 const FIRST_WITHIN: Duration = Duration::from_secs(1);
 /// How far a run may be from its place, as a part of the interval.
@@ -58,7 +60,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(interval: Duration, rng: Rng) -> Self {
-        Self { interval, rng, runs: 0 }
+        Self { interval: interval.min(LONGEST), rng, runs: 0 }
     }
 
     /// How long to wait for the first run.

@@ -17,7 +17,12 @@ use tokio::time::Instant;
 use tower::ServiceExt;
 use tracing::subscriber::NoSubscriber;
 use vitalsign::{
-    Agent, FunctionCheck, Plan, health::Board, metrics::Store, metrics::render, runner::Runner, web::Faces,
+    Agent, FunctionCheck, Plan,
+    health::Board,
+    metrics::Store,
+    metrics::render,
+    runner::{Planned, Runner},
+    web::Faces,
 };
 
 use super::{
@@ -44,9 +49,15 @@ impl Parts {
     /// Starts to run these checks.
     #[track_caller]
     pub(crate) fn start(checks: impl IntoIterator<Item = FunctionCheck>) -> Self {
+        Self::of(plan(checks).checks)
+    }
+
+    /// Starts to run what is planned.
+    #[track_caller]
+    pub(crate) fn of(planned: Vec<Planned>) -> Self {
         let store = Store::new();
         let board = Board::new(store.clone());
-        let runner = Runner::start(plan(checks).checks, &board, &store).unwrap();
+        let runner = Runner::start(planned, &board, &store).unwrap();
         let faces = Faces::new(&board, &store, "orders", "1.4.2", Vec::new()).unwrap();
         Self { board, store, faces, runner: Some(runner) }
     }

@@ -38,12 +38,68 @@ fn each_mistake_has_its_place_and_what_to_do() {
             "checks:\n  a: { kind: tcp, address: 'a:1', interval: soon }",
             "2:45: checks.a.interval: expected a duration such as 250ms, 15s or 2h, found \"soon\"",
         ),
-        ("checks: [a]", "1:9: checks: expected a mapping, found a list"),
+        (
+            "checks: [{ name: db, kind: tcp }]",
+            "1:9: checks: expected a mapping, found a list\n  help: write each under its name: `db: { kind: … }`",
+        ),
+        (
+            "checks:\n  a: { type: tcp, address: 'a:1' }",
+            "2:8: checks.a.type: unknown key\n  help: did you mean `kind`?",
+        ),
+        (
+            "checks:\n  a: { kind: tcp, address: 'http://a:1/' }",
+            "2:28: checks.a.address: write it as host:port, without scheme or path",
+        ),
+        (
+            "groups: { checkout: [a] }\nchecks: { a: { kind: cpu } }",
+            "1:1: groups: is a setting of checks\n  help: write it in a check: `checks: { NAME: { groups: [GROUP] } }`; \
+             a group is made of the checks that name it",
+        ),
+        ("interval: 1s", "1:1: interval: is a setting of checks\n  help: write it in a check: "),
+        (
+            "checks:\n  a: { kind: cpu, thresholds: { usage_ratio: { warn: 80 } } }",
+            "2:54: checks.a.thresholds.usage_ratio.warn: is out of reach: the measurement is a ratio from 0 to 1\n  \
+             help: write 0.8 or 80%",
+        ),
+        (
+            "checks:\n  a: { kind: cpu, thresholds: { usage: { warn: 0.8 } } }",
+            "2:33: checks.a.thresholds.usage: there is no such measurement\n  help: did you mean `usage_ratio`?",
+        ),
+        (
+            "checks:\n  a: { kind: tcp, address: 'a:1', thresholds: { latency: { warn: 1 } } }",
+            "checks.a.thresholds.latency: there is no such measurement\n  help: this kind measures nothing",
+        ),
+        (
+            "checks:\n  a: { kind: tasks, of: threads, thresholds: { usage_ratio: { warn: 0.5 } } }",
+            "checks.a.thresholds.usage_ratio: is measured only with `of: cgroup`",
+        ),
+        (
+            "defaults: { interval: 3s }\nchecks: { a: { kind: cpu } }",
+            "1:23: defaults.interval: must be above the timeout\n  help: set a shorter `timeout` too",
+        ),
+        (
+            "defaults: { kinds: { cpu: { thresholds: { usage_ratio: { warn: 80 } } } } }\nchecks: { a: { kind: cpu } }",
+            "1:64: defaults.kinds.cpu.thresholds.usage_ratio.warn: is out of reach",
+        ),
+        ("defaults: { thresholds: {} }", "1:13: defaults.thresholds: unknown key"),
+        (
+            "checks:\n  a: { kind: tcp, address: $MAIL }",
+            "2:28: checks.a.address: a reference needs braces\n  help: write `${NAME}` for a variable",
+        ),
+        (
+            "checks:\n  a: { kind: tcp, address: 'a:1' }\n  b: { kind: tcp, address: \"b:1 }\n",
+            "3:28: while scanning a quoted scalar, found unexpected end of stream\n  help: a text in quotes ends with",
+        ),
+        (
+            "checks:\n  a: { kind: tcp, address: 'a:1', groups: [live] }",
+            "checks.a.groups: a check of kind tcp cannot be in `live`",
+        ),
         (
             "checks:\n  a: { kind: tcp, address: 'a:1', intervall: 1s }",
             "2:35: checks.a.intervall: unknown key\n  help: did you mean `interval`?",
         ),
         ("cheks: {}", "1:1: cheks: unknown key\n  help: did you mean `checks`?"),
+        ("checks:\n  a: { kind: filesystem }", "found \"filesystem\"\n  help: did you mean `disk`?"),
         ("checks:\n  a: { kind: tpc, address: 'a:1' }", "found \"tpc\"\n  help: did you mean `tcp`?"),
         ("checks:\n  a: { address: 'a:1' }", "2:3: checks.a.kind: is missing"),
         (
@@ -70,6 +126,31 @@ fn each_mistake_has_its_place_and_what_to_do() {
         let said = refused(config);
         assert!(said.contains(wanted), "{config}\nwanted: {wanted}\nsaid: {said}");
     }
+}
+
+/// The words of other programs, and of URLs, lead to the kind that is meant.
+#[test]
+fn a_kind_by_another_word_is_recognised() {
+    for (word, kind) in [
+        ("postgresql", "postgres"),
+        ("rabbitmq", "amqp"),
+        ("https", "http"),
+        ("valkey", "redis"),
+        ("sqlite3", "sqlite"),
+        ("ram", "memory"),
+    ] {
+        if vitalsign::checks::kind(kind).is_some() {
+            let said = refused(&format!("checks:\n  a: {{ kind: {word} }}"));
+            assert!(said.ends_with(&format!("found \"{word}\"\n  help: did you mean `{kind}`?")), "{said}");
+        }
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn an_address_that_is_a_url_leads_to_the_kind_that_takes_it() {
+    let said = refused("checks:\n  a: { kind: tcp, address: 'http://a:1/canary' }");
+    assert!(said.ends_with("help: `kind: http` takes it as `url`") && !said.contains("canary"), "{said}");
 }
 
 #[cfg(feature = "http")]

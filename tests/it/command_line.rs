@@ -136,7 +136,7 @@ fn a_panic_that_ends_a_command_prints_its_message() {
 fn config_check_says_yes_or_what_is_wrong() {
     let finished = Launch::new("checks: { full: { kind: disk } }").arg("config").arg("check").run();
     assert_eq!((finished.status.code(), finished.stderr.as_str()), (Some(0), ""));
-    assert_eq!(finished.stdout, "the configuration is good: 1 checks\n");
+    assert_eq!(finished.stdout, "the configuration is good: 1 check\n");
     let finished = Launch::new("checks: { full: { kind: disc } }").arg("config").arg("check").run();
     assert_eq!((finished.status.code(), finished.stdout.as_str()), (Some(1), ""));
     assert!(finished.stderr.contains("did you mean `disk`?"), "{}", finished.stderr);
@@ -168,6 +168,45 @@ fn config_example_is_a_good_configuration() {
     }
     let good = launch.run();
     assert_eq!(good.status.code(), Some(0), "{}\n{}", good.stderr, example.stdout);
+}
+
+/// Every key of a kind or a section, with what it means; what it prints for a kind can be run.
+#[test]
+fn config_example_explains_a_kind_or_a_section() {
+    let example = |topic: &str| Launch::without_config().arg("config").arg("example").arg(topic).run();
+    let disk = example("disk");
+    assert_eq!((disk.status.code(), disk.stderr.as_str()), (Some(0), ""));
+    for wanted in [
+        "    # a path on the file system to measure (path; default /)\n    path: /var/lib\n",
+        "    # time from one planned run to the next (duration; default 15s)\n    #interval: 15s\n",
+        "    thresholds: { usage_ratio: { warn: 0.9, fail: 0.97 } }\n",
+        "      # measured: `usage_ratio`\n",
+    ] {
+        assert!(disk.stdout.contains(wanted), "{wanted}{}", disk.stdout);
+    }
+    let good = Launch::new(&disk.stdout).arg("config").arg("check").run();
+    assert_eq!(good.stdout, "the configuration is good: 1 check\n", "{}", good.stderr);
+    let section = example("collectors");
+    assert!(section.stdout.contains("#root_path: /"), "{}", section.stdout);
+    let none = example("ram");
+    assert_eq!((none.status.code(), none.stdout.as_str()), (Some(1), ""));
+    assert!(none.stderr.contains("did you mean \"memory\"?"), "{}", none.stderr);
+}
+
+#[test]
+fn what_holds_for_all_checks_is_said_once() {
+    let config = "defaults: { interval: 30s, kinds: { cpu: { timeout: 2s, thresholds: { usage_ratio: { fail: 99% } } } } }\n\
+                  checks:\n  a: { kind: cpu }\n  b: { kind: memory, interval: 1m }\n";
+    let (_, shown) = shown(Launch::new(config));
+    let of = |check: &str| {
+        let lines = shown.stdout.lines().skip_while(|line| line.trim_end() != format!("  {check}:"));
+        lines.skip(1).take_while(|line| line.starts_with("    ")).collect::<Vec<_>>().join("\n")
+    };
+    let (a, b) = (of("a"), of("b"));
+    for wanted in ["interval: 30s  # line 1", "timeout: 2s  # line 1", "fail: 0.99  # line 1"] {
+        assert!(a.contains(wanted), "{wanted}: {a}");
+    }
+    assert!(b.contains("interval: 1m  # line 4") && b.contains("timeout: 5s  # default"), "{b}");
 }
 
 /// The environment variables that a configuration names, its comments left out.

@@ -69,7 +69,7 @@ const BYSTANDER: (&str, &str) = ("healthcheck_name", "bystander");
 fn start(server: &impl Server, options: &str) -> Agent {
     let agent = Agent::start(&format!(
         "checks:\n  db: {{ {}, interval: 1500ms, timeout: 1200ms, fail_after: 3, recover_after: 2{options} }}\n  \
-         bystander: {{ kind: memory, interval: 400ms, timeout: 350ms, thresholds: {{ usage_ratio: {{ warn: 101% }} }} }}\n",
+         bystander: {{ kind: memory, interval: 400ms, timeout: 350ms, thresholds: {{ usage_ratio: {{ warn: 100%, lasting: 1h }} }} }}\n",
         server.settings()
     ));
     eventually("a good beginning", SOON, || {

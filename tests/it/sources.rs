@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, process::Command};
 
 use vitalsign::{
     checks::KINDS,
-    config::{Document, Fields, Record, Recorded, describe, read_policy},
+    config::{Document, Fields, Measurable, Record, Recorded, describe, read_policy},
 };
 
 use crate::harness::agent::Launch;
@@ -244,7 +244,7 @@ fn messages_begin_with_a_lower_case_letter() {
 fn every_kind_describes_the_settings_that_it_reads() {
     for kind in KINDS {
         let read = |fields: &mut Fields<'_>| {
-            read_policy(fields, &kind.policy());
+            read_policy(fields, &kind.policy(), &Measurable::of_any_check(kind.measures()));
             kind.build(fields).is_some()
         };
         let described = names(describe(read).as_slice());

@@ -1,17 +1,20 @@
 //! The numbers in an answer to INFO.
 
-use crate::model::{Name, Outcome};
+use crate::model::{Measurement, Name, Outcome, Unit, When};
 
-/// What is measured: the field of the answer, and the name of the measurement.
-const FIELDS: [(&str, &str); 3] = [
-    ("used_memory", "used_memory_bytes"),
-    ("maxmemory", "max_memory_bytes"),
-    ("connected_clients", "connected_clients"),
+/// What is measured.
+pub(super) static MEASUREMENTS: [Measurement; 3] = [
+    Measurement::new("used_memory_bytes", Unit::Bytes).when(When::On("info")),
+    Measurement::new("max_memory_bytes", Unit::Bytes).when(When::On("info")),
+    Measurement::new("connected_clients", Unit::Count).when(When::On("info")),
 ];
+
+/// The field of the answer for each of them.
+const FIELDS: [&str; 3] = ["used_memory", "maxmemory", "connected_clients"];
 
 /// Adds the numbers in `text`, lines of `field:value`. A limit of 0 means that there is none, so it is left out.
 pub(super) fn measure(text: &str, outcome: Outcome) -> Outcome {
-    FIELDS.iter().fold(outcome, |outcome, (field, name)| {
+    FIELDS.iter().zip(&MEASUREMENTS).fold(outcome, |outcome, (field, Measurement { name, .. })| {
         let found = text.lines().find_map(|line| line.trim().strip_prefix(field)?.strip_prefix(':'));
         let value = found.and_then(|value| value.parse::<f64>().ok()).filter(|value| value.is_finite());
         match (Name::new(name), value) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Need, OneOrMany, Origin, Quantity, Secret, SecretUrl, Setting, read_policy};
-use crate::model::{Name, Policy};
+use crate::config::{Measurable, Need, OneOrMany, Origin, Quantity, Secret, SecretUrl, Setting, read_policy};
+use crate::model::{Measures, Name, Policy};
 
 fn none(_: &str) -> Option<String> {
     None
@@ -209,7 +209,11 @@ checks:
             fields.entries("checks", "", |name, fields| {
                 fields.name(name);
                 fields.required::<SecretUrl>("url", "where it is");
-                read_policy(fields, &Policy::default());
+                read_policy(
+                    fields,
+                    &Policy::default(),
+                    &Measurable::of_any_check(Measures::open("anything")),
+                );
             });
         })
         .unwrap_err();
@@ -250,6 +254,40 @@ checks:
             })
             .collect();
     assert_eq!(format!("{problems}\n"), expected);
+}
+
+/// What is meant is told where the wrong word stands, and not called missing too.
+#[test]
+fn a_word_of_other_programs_is_recognised() {
+    let read = |text: &str| {
+        let read = Document::parse("t", text, &none).read(|fields| {
+            fields.entries("checks", "", |_, fields| {
+                if fields.required::<String>("kind", "what").is_none() {
+                    fields.ignore_rest();
+                    return;
+                }
+                fields.required::<SecretUrl>("url", "where");
+            });
+        });
+        read.map(|_| ()).map_err(|problems| problems.to_string())
+    };
+    assert_eq!(
+        read("checks: {a: {type: tcp, colour: red}}").unwrap_err(),
+        "t:1:14: checks.a.type: unknown key\n  help: did you mean `kind`?"
+    );
+    assert_eq!(
+        read("checks: {a: {kind: x, uri: 'x://h'}}").unwrap_err(),
+        "t:1:23: checks.a.uri: unknown key\n  help: did you mean `url`?"
+    );
+    assert_eq!(
+        read("checks: {a: {kind: x, endpoint: 'x://h'}}").unwrap_err(),
+        "t:1:23: checks.a.endpoint: unknown key\n  help: did you mean `url`?"
+    );
+    assert_eq!(
+        read("checks: [{name: db, kind: x}]").unwrap_err(),
+        "t:1:9: checks: expected a mapping, found a list\n  help: write each under its name: `db: { kind: … }`"
+    );
+    assert!(read("checks: [a]").unwrap_err().ends_with("help: write each under its name: `NAME: { … }`"));
 }
 
 const KNOWN: [&str; 4] = ["interval", "timeout", "fail_after", "url"];

@@ -7,33 +7,61 @@ use crate::config::problem::{Place, listed, nearest};
 use crate::config::records::{Need, Origin, Record, Recorded, Value};
 use crate::config::secret::Secret;
 use crate::config::setting::{Reading, Setting};
+use crate::config::synonyms::ours;
 
 /// How many keys a message may list.
 const FEW: usize = 12;
 
 impl<'a> Fields<'a> {
-    /// Ends the mapping: whatever nobody asked for is a problem.
-    pub(in crate::config) fn finish(self) -> Vec<Record> {
+    /// Ends the mapping: whatever nobody asked for is a problem, and so is what is missing.
+    pub(in crate::config) fn finish(mut self) -> Vec<Record> {
+        self.refuse_unknown(|_| true);
+        for (name, help) in std::mem::take(&mut self.missing) {
+            let path = self.path.key(name);
+            self.shared.note(self.place, &path, "is missing".to_owned(), Some(help));
+        }
+        self.records
+    }
+
+    /// Notes keys that nobody asked for, of those for which `which` agrees to what each was probably meant to be; what
+    /// was meant is then not called missing.
+    pub(super) fn refuse_unknown(&mut self, which: impl Fn(Option<&str>) -> bool) {
         let twins =
             |record: &Record| record.value().filter(|v| v.twin).map(|_| format!("{}_file", record.name));
         let twins: Vec<String> = self.records.iter().filter_map(twins).collect();
-        let declared =
-            || self.records.iter().map(|record| record.name.as_str()).chain(twins.iter().map(String::as_str));
-        for entry in self.entries {
-            if declared().any(|name| name == entry.key) {
-                continue;
+        let names = self.records.iter().map(|record| record.name.as_str());
+        let declared: Vec<&str> = names.chain(twins.iter().map(String::as_str)).collect();
+        let known = || declared.iter().copied();
+        let unknown = self.entries.iter().filter(|entry| {
+            let told = entry.inherited || self.inherited || self.wrong.contains(&entry.key);
+            !told && !known().any(|name| name == entry.key)
+        });
+        let mut found = Vec::new();
+        for entry in unknown {
+            let meant = ours(&entry.key, &declared).or_else(|| nearest(&entry.key, known()));
+            if which(meant) {
+                let help = meant.map_or_else(|| self.known_here(), |name| format!("did you mean `{name}`?"));
+                self.shared.note(
+                    entry.place,
+                    &self.path.key(&entry.key),
+                    "unknown key".to_owned(),
+                    Some(help),
+                );
+                found.extend(meant);
             }
-            let help = match nearest(&entry.key, declared()) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None if self.records.is_empty() => "no keys are known here".to_owned(),
-                None if self.records.len() <= FEW => {
-                    format!("known here: {}", listed(self.records.iter().map(|record| record.name.as_str())))
-                }
-                None => "`vitalsign config example` shows the keys that are known".to_owned(),
-            };
-            self.shared.note(entry.place, &self.path.key(&entry.key), "unknown key".to_owned(), Some(help));
         }
-        self.records
+        self.missing.retain(|(name, _)| !found.contains(name));
+    }
+
+    fn known_here(&self) -> String {
+        match (self.records.len(), self.topic) {
+            (0, _) => "no keys are known here".to_owned(),
+            (count, _) if count <= FEW => {
+                format!("known here: {}", listed(self.records.iter().map(|record| record.name.as_str())))
+            }
+            (_, Some(topic)) => format!("`vitalsign config example {topic}` shows every key"),
+            (_, None) => "`vitalsign config example` shows the keys that are known".to_owned(),
+        }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&'a Entry> {
@@ -57,9 +85,17 @@ impl<'a> Fields<'a> {
                     Some(variable) => Origin::Variable(variable),
                     None => Origin::Line(entry.value.place.line, entry.value.references()),
                 };
-                (self.read_at(&entry.key, entry.place, &entry.value), origin)
+                (
+                    self.read_inherited(entry.inherited, |fields| {
+                        fields.read_at(&entry.key, entry.place, &entry.value)
+                    }),
+                    origin,
+                )
             }
-            (None, Some(twin)) => (self.read_twin(twin), Origin::FileAt(twin.value.place.line)),
+            (None, Some(twin)) => (
+                self.read_inherited(twin.inherited, |fields| fields.read_twin(twin)),
+                Origin::FileAt(twin.value.place.line),
+            ),
             (Some(_), Some(twin)) => {
                 let message = format!("`{name}` is given too; keep one of the two");
                 self.shared.note(twin.place, &self.path.key(&twin.key), message, None);
@@ -71,7 +107,7 @@ impl<'a> Fields<'a> {
         }
         let shown = match (&taken, &need) {
             (Taken::Value(value), _) => Some(value.show()),
-            (_, Need::Default(default)) => Some(default.clone()),
+            (_, Need::Default(default)) if !self.only_written => Some(default.clone()),
             _ => None,
         };
         if let Taken::Value(value) = &taken {
@@ -88,6 +124,15 @@ impl<'a> Fields<'a> {
             origin,
         };
         self.record(name, doc, Recorded::Value(value));
+        taken
+    }
+
+    /// Reads what stands in for many, of which whoever reads the section that it stands in has told what is wrong.
+    fn read_inherited<T>(&mut self, inherited: bool, read: impl FnOnce(&mut Self) -> Taken<T>) -> Taken<T> {
+        let before = self.shared.muted;
+        self.shared.muted |= inherited || self.inherited;
+        let taken = read(self);
+        self.shared.muted = before;
         taken
     }
 
@@ -123,13 +168,19 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The mapping at `name`; `None` where there is none, which is noted if something else is there.
-    pub(super) fn mapping(&mut self, name: &str) -> Option<(&'a [Entry], Place)> {
+    /// The mapping at `name`; `None` where there is none, which is noted if something else is there. `instead` says what
+    /// to do where that is a list.
+    pub(super) fn mapping(&mut self, name: &str, instead: Option<&str>) -> Option<(&'a [Entry], Place)> {
         let Entry { place, value, .. } = self.find(name)?;
         let path = self.path.key(name);
         match &value.content {
             Content::Mapping(entries) => return Some((entries, *place)),
             Content::Null => self.shared.note(*place, &path, NO_VALUE.to_owned(), None),
+            Content::List(items) => {
+                let help = instead.map(|instead| format!("{instead}: {}", under_its_name(items)));
+                let message = format!("expected a mapping, found {}", value.found());
+                Reading { shared: self.shared, path }.wrong_with_help(value, message, help);
+            }
             _ => Reading { shared: self.shared, path }.expected(value, "a mapping"),
         }
         None
@@ -143,18 +194,30 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&mut Fields<'_>) -> R,
     ) -> (R, bool) {
         let given = self.is_set(name);
-        let mapping = self.mapping(name);
+        let mapping = self.mapping(name, None);
         let present = mapping.is_some() || (!given && !optional);
         let before = (self.shared.describing, self.shared.muted);
         // Something that is not a mapping has been noted; what is missing in it need not be.
         self.shared.muted |= given && mapping.is_none();
         self.shared.describing |= !given && optional;
         let (entries, place) = mapping.unwrap_or((&[], self.place));
-        let mut fields = Fields::new(self.shared, entries, place, self.path.key(name));
+        let path = self.path.key(name);
+        let (topic, inherited) =
+            (self.topic.or(Some(name)), self.find(name).is_some_and(|entry| entry.inherited));
+        let mut fields = Fields { topic, ..self.inner(entries, place, path, inherited) };
         let value = read(&mut fields);
         let fields = fields.finish();
         (self.shared.describing, self.shared.muted) = before;
         self.record(name, doc, Recorded::Section { optional, present, fields });
         (value, present)
     }
+}
+
+/// How the first of `items` is written in a mapping of names, as far as that can be told.
+fn under_its_name(items: &[Node]) -> String {
+    let first: Vec<(&str, &Node)> = items.first().and_then(Node::entries).into_iter().flatten().collect();
+    let name = first.iter().find(|(key, _)| *key == "name").and_then(|(_, value)| value.written());
+    let key = first.iter().map(|(key, _)| *key).find(|key| *key != "name");
+    let inside = key.map_or_else(|| "…".to_owned(), |key| format!("{key}: …"));
+    format!("`{}: {{ {inside} }}`", name.unwrap_or("NAME"))
 }

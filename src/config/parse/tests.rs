@@ -76,6 +76,18 @@ fn refuses_what_is_ambiguous() {
 }
 
 #[test]
+fn a_quote_that_is_not_closed_is_found_where_it_begins() {
+    let help = "help: a text in quotes ends with the quote that it begins with: close the one that begins here, or the \
+                one before";
+    for (text, place) in
+        [("a: 1\nb: \"c\n", "2:4"), ("a:\n  b: 'c\nd: 1\n", "2:6"), ("a: 'b\nc: 'd'\n", "1:4")]
+    {
+        let said = wrong(text);
+        assert!(said.starts_with(&format!("t:{place}: ")) && said.ends_with(help), "{text:?}: {said}");
+    }
+}
+
+#[test]
 fn plain_keys_are_texts() {
     assert_eq!(get(&tree("200: ok"), "200").text(), Some("ok"));
     assert_eq!(get(&tree("on: \"<<\"\n\"<<\": 1"), "<<").text(), Some("1"));

@@ -215,7 +215,7 @@ impl<'p> Builder<'p> {
                         Some((place, Some(key), message))
                     } else {
                         seen.insert(key.clone(), place);
-                        entries.push(Entry { key, place, value: node });
+                        entries.push(Entry { key, place, value: node, inherited: false });
                         None
                     }
                 }

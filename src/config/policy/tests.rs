@@ -1,14 +1,20 @@
 //! What the settings of every check read as, and what does not fit together.
 
+use std::time::Duration;
+
 use super::*;
 use crate::config::{Document, Problems, describe};
-use crate::model::{Criticality, Name};
+use crate::model::{Criticality, Measurement, Measures, Name, Unit, When};
 
 fn read(text: &str, defaults: &Policy) -> Result<Policy, Problems> {
     let env = |name: &str| (name == "T").then(|| "77s".to_owned());
     Document::parse("p.yaml", text, &env)
-        .read(|fields| read_policy(fields, defaults))
+        .read(|fields| read_policy(fields, defaults, &anything()))
         .map(|(policy, _)| policy)
+}
+
+fn anything() -> Measurable {
+    Measurable::of_any_check(Measures::open("anything"))
 }
 
 fn policy(text: &str) -> Policy {
@@ -111,10 +117,83 @@ fn limits_must_make_sense() {
 
 #[test]
 fn describes_itself() {
-    let records = describe(|fields| read_policy(fields, &Policy::default()));
+    let records = describe(|fields| read_policy(fields, &Policy::default(), &anything()));
     let names: Vec<_> = records.as_slice().iter().map(|record| record.name.as_str()).collect();
-    let expected = "interval timeout fail_after recover_after criticality groups breaker warn_slower_than thresholds \
-                    objective affects runbook";
+    let expected = "interval timeout fail_after recover_after criticality groups breaker warn_slower_than objective \
+                    affects runbook thresholds";
     assert_eq!(names.join(" "), expected);
     assert!(records.get(&["thresholds", "<name>", "lasting"]).is_some());
+}
+
+static KNOWN: [Measurement; 3] = [
+    Measurement::new("usage_ratio", Unit::Ratio),
+    Measurement::new("messages", Unit::Count).when(When::Set("queue")),
+    Measurement::new("clients", Unit::Count).when(When::On("info")),
+];
+
+/// What is said about a limit, of a check whose kind measures [`KNOWN`] and what `lengths` names.
+fn limited(settings: &str) -> Result<Policy, String> {
+    let measures = Measures::of(&KNOWN).and_named_by("lengths", Unit::Count);
+    Document::parse("p.yaml", settings, &|_| Some("80".to_owned()))
+        .read(|fields| {
+            let measurable = Measurable::of(measures, fields);
+            fields.optional::<String>("queue", "");
+            fields.or::<bool>("info", true, "");
+            fields.values::<String>("lengths", "");
+            read_policy(fields, &Policy::default(), &measurable)
+        })
+        .map(|(policy, _)| policy)
+        .map_err(|problems| problems.to_string())
+}
+
+#[test]
+fn a_limit_must_be_on_something_that_is_measured() {
+    for good in [
+        "thresholds: {usage_ratio: {warn: 0.8}}",
+        "{queue: jobs, thresholds: {messages: {warn: 5}}}",
+        "{info: true, thresholds: {clients: {warn: 5}}}",
+        "{lengths: {mails: 'queue:mail'}, thresholds: {mails: {warn: 5}}}",
+    ] {
+        limited(good).unwrap();
+    }
+    for (wrong, said) in [
+        (
+            "thresholds: {usage: {warn: 0.8}}",
+            "1:14: thresholds.usage: there is no such measurement\n  help: did you mean `usage_ratio`?",
+        ),
+        (
+            "thresholds: {load: {warn: 8}}",
+            "load: there is no such measurement\n  help: add it to `lengths`; known here: `usage_ratio` or `clients`",
+        ),
+        ("thresholds: {messages: {warn: 5}}", "thresholds.messages: is measured only with `queue`"),
+        ("{info: off, thresholds: {clients: {warn: 5}}}", "clients: is not measured with `info: false`"),
+    ] {
+        let found = limited(wrong).unwrap_err();
+        assert!(found.contains(said), "{found}");
+        assert!(!found.contains("help") || said.contains("help"), "{found}");
+    }
+}
+
+#[test]
+fn a_limit_must_be_within_reach() {
+    for (wrong, said) in [
+        (
+            "{usage_ratio: {warn: 80}}",
+            "usage_ratio.warn: is out of reach: the measurement is a ratio from 0 to 1\n  help: write 0.8 or 80%",
+        ),
+        ("{usage_ratio: {fail: 99.9}}", "help: write 0.999 or 99.9%"),
+        ("{usage_ratio: {warn: 800}}", "help: write a ratio such as 0.8 or 80%"),
+        ("{usage_ratio: {warn: {enter: 80, leave: 0.7}}}", "help: write a ratio such as 0.8 or 80%"),
+        ("{usage_ratio: {warn: '${N}'}}", "help: write a ratio such as 0.8 or 80%"),
+        ("{usage_ratio: {bound: lower, warn: 20}}", "help: write 0.2 or 20%"),
+        (
+            "{clients: {bound: lower, warn: -1}}",
+            "clients.warn: is out of reach: the measurement is a count, never below 0",
+        ),
+    ] {
+        let found = limited(&format!("thresholds: {wrong}")).unwrap_err();
+        assert!(found.contains(said), "{wrong}: {found}");
+        assert_eq!(found.matches("p.yaml").count(), 1, "{found}");
+    }
+    limited("thresholds: {usage_ratio: {warn: 0, fail: 100%}}").unwrap();
 }

@@ -162,12 +162,82 @@ fn what_cannot_be_run_or_judged_is_refused() {
     let own = || check("db", async || true);
     for (timeout, interval) in [(5, 5), (5, 1), (0, 5), (0, 0)] {
         let refused = add(own().timeout(seconds(timeout)).every(seconds(interval))).unwrap_err();
-        assert!(matches!(refused, InvalidCheck::Timeout { .. }), "{timeout} {interval}");
-        assert!(refused.to_string().starts_with("the check db may take "), "{refused}");
+        assert!(matches!(refused, InvalidCheck::Policy { .. }), "{timeout} {interval}");
+        let refused = refused.to_string();
+        let said =
+            refused.starts_with("the check db cannot be run: ") && refused.contains("`timeout` must be ");
+        assert!(said, "{refused}");
     }
     for (warn, fail) in [(None, None), (Some(2.0), Some(1.0)), (Some(f64::NAN), None)] {
         let refused = add(own().threshold(over("depth", warn, fail))).unwrap_err();
-        assert!(refused.to_string().starts_with("the check db has no usable limit on depth"), "{refused}");
+        assert!(
+            refused.to_string().starts_with("the check db cannot be run: the limit on depth "),
+            "{refused}"
+        );
+    }
+    // As a file is.
+    for (refused, wanted) in [
+        (
+            own().every(Duration::ZERO).timeout(Duration::ZERO),
+            "`interval` must be at least 100ms; `timeout` ",
+        ),
+        (
+            own().every(Duration::from_micros(2)).timeout(Duration::from_micros(1)),
+            "`interval` must be at least 100ms",
+        ),
+        (own().every(Duration::MAX), "`interval` must be at most 100 years"),
+        (
+            own().every(Duration::MAX).timeout(Duration::MAX),
+            "`interval` must be at most 100 years; `timeout` must",
+        ),
+        (
+            own().fail_after(0).recover_after(0),
+            "`fail_after` must be at least 1; `recover_after` must be at least 1",
+        ),
+        (own().warn_slower_than(Duration::ZERO), "`warn_slower_than` must be longer than zero"),
+    ] {
+        let refused = add(refused).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("the check db cannot be run: {wanted}")), "{refused}");
     }
     add(own().timeout(seconds(1)).every(seconds(2)).threshold(over("depth", Some(1.0), Some(2.0)))).unwrap();
+}
+
+/// A policy that was changed after it was found good is kept as well as it can be; nothing overflows.
+#[tokio::test(start_paused = true)]
+async fn durations_without_end_overflow_nothing() {
+    let mut plan = Plan::default();
+    plan.add(check("db", async || true).critical()).unwrap();
+    plan.add(check("cache", async || false)).unwrap();
+    for planned in &mut plan.checks {
+        (planned.policy.interval, planned.policy.timeout) = (Duration::MAX, Duration::MAX);
+    }
+    let parts = Parts::of(plan.checks);
+    sleep(seconds(2)).await;
+    let ready = parts.get("/health/ready").await;
+    assert_eq!((ready.status, &ready.json()["checks"]["db"]["status"]), (200, &"healthy".into()));
+    assert_eq!(parts.json("/health/checks/cache").await["status"], "unhealthy");
+}
+
+/// A rule that asks by how much a counter grew never sees one that begins at 1.
+#[tokio::test(start_paused = true)]
+async fn the_counters_of_what_a_check_can_fail_for_are_there_from_the_start() {
+    let warned = check("warned", async || true).threshold(over("depth", Some(1.0), None));
+    let failed = check("failed", async || true).threshold(over("depth", Some(1.0), Some(2.0)));
+    let parts = Parts::start([check("plain", async || true), warned, failed]);
+    let page = parts.scrape();
+    let failures = |name: &str, reason: &str| {
+        page.value("healthcheck_failures_total", &[("healthcheck_name", name), ("error_type", reason)])
+    };
+    for (name, reason, there) in [
+        ("plain", "timeout", true),
+        ("plain", "panic", true),
+        ("plain", "threshold", false),
+        ("plain", "unexpected_body", false),
+        ("warned", "threshold", false),
+        ("warned", "unexpected_body", true),
+        ("failed", "threshold", true),
+        ("failed", "unexpected_body", true),
+    ] {
+        assert_eq!(failures(name, reason), there.then_some(0.0), "{name} {reason}");
+    }
 }

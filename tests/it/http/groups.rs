@@ -132,7 +132,7 @@ fn live_refuses_checks_of_anything_elsewhere() {
     let problems = read("checks: { mail: { kind: tcp, address: 'mail:25', groups: [live] } }").unwrap_err();
     assert_eq!(
         problems.to_string(),
-        "t:1:58: checks.mail.groups: a tcp check cannot be in `live`: a restart of this process would not mend what it \
+        "t:1:58: checks.mail.groups: a check of kind tcp cannot be in `live`: a restart of this process would not mend what it \
          looks at; use `ready`"
     );
     read("checks: { full: { kind: disk, groups: [live] } }").unwrap();

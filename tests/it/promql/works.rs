@@ -105,7 +105,7 @@ fn labels_must_meet() {
 #[test]
 fn the_values_of_labels_are_those_of_a_real_page() {
     let page = Agent::start(
-        "checks: { memory: { kind: memory, thresholds: { usage_ratio: { warn: 101%, fail: 102% } } } }",
+        "checks: { memory: { kind: memory, thresholds: { usage_ratio: { warn: 99.9%, fail: 100%, lasting: 1h } } } }",
     )
     .scrape();
     let mut seen = BTreeSet::new();

@@ -22,7 +22,7 @@ fn trap_09_answers_share_nothing() {
         let outcome = if run.is_multiple_of(2) { Outcome::pass() } else { Outcome::failed(Reason::Auth) };
         outcome.detail("run", run).detail("odd", run % 2 == 1)
     });
-    let often = flip.critical().every(milliseconds(2)).timeout(milliseconds(1));
+    let often = flip.critical().every(milliseconds(100)).timeout(milliseconds(50));
     let whole = Whole::start([often.fail_after(1).recover_after(1).without_breaker()]);
     eventually("a verdict", SOON, || whole.check("flip")["status"] != "unknown");
 

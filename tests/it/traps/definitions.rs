@@ -50,14 +50,14 @@ async fn trap_06_nor_does_a_later_one_replace_the_first() {
 fn trap_10_one_setting_leaves_the_defaults_of_the_others() {
     let text = "\
 checks:
-  memory: { kind: memory, thresholds: { swap_ratio: { warn: 0.5 } }, groups: [own], interval: 60s }
+  tasks: { kind: tasks, of: cgroup, thresholds: { tasks: { warn: 500 } }, groups: [own], interval: 60s }
   cpu: { kind: cpu, criticality: critical, groups: [own] }
 ";
     let (plan, _) = Plan::read(Document::parse("t", text, &|_| None)).unwrap();
-    let [memory, cpu] = plan.checks.as_slice() else { panic!("two checks") };
-    let limits: Vec<_> = memory.policy.thresholds.iter().map(|limit| limit.measurement.as_str()).collect();
-    assert_eq!(limits, ["usage_ratio", "swap_ratio"]);
-    assert_eq!((memory.policy.timeout, memory.policy.fail_after), (seconds(5), 3));
+    let [tasks, cpu] = plan.checks.as_slice() else { panic!("two checks") };
+    let limits: Vec<_> = tasks.policy.thresholds.iter().map(|limit| limit.measurement.as_str()).collect();
+    assert_eq!(limits, ["usage_ratio", "tasks"]);
+    assert_eq!((tasks.policy.timeout, tasks.policy.fail_after), (seconds(5), 3));
     assert_eq!(cpu.policy.criticality, Criticality::Critical);
 
     let store = Store::new();
@@ -71,9 +71,9 @@ checks:
         let view = board.group(group, Instant::now()).unwrap();
         view.checks.iter().map(|judged| judged.entry.name.clone()).collect()
     };
-    let [cpu, memory] = ["cpu", "memory"].map(|name| Name::new(name).unwrap());
-    assert_eq!(members("own"), [cpu.clone(), memory.clone()]);
-    assert_eq!(members("health"), [cpu.clone(), memory]);
+    let [cpu, tasks] = ["cpu", "tasks"].map(|name| Name::new(name).unwrap());
+    assert_eq!(members("own"), [cpu.clone(), tasks.clone()]);
+    assert_eq!(members("health"), [cpu.clone(), tasks]);
     assert_eq!(members("ready"), std::slice::from_ref(&cpu));
     assert_eq!(members("startup"), [cpu]);
 }

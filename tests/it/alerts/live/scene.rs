@@ -32,22 +32,22 @@ use crate::harness::{
 };
 
 /// Limits that everything is over.
-const LOW: [f64; 2] = [1e-7, 2e-7];
+const LOW: &str = "warn: 1e-7, fail: 2e-7";
 /// As low a limit, with which nothing fails.
-const LOW_WARNING: [f64; 2] = [1e-7, 2.0];
-/// Limits that nothing is over.
-const HIGH: [f64; 2] = [1.5, 2.0];
+const LOW_WARNING: &str = "warn: 1e-7";
+/// Limits that nothing is over for so long.
+const HIGH: &str = "warn: 99.9%, fail: 100%, lasting: 1h";
 
 /// A check of the machine with limits from which it warns and fails.
-fn limited(name: &str, kind: &str, [warn, fail]: [f64; 2]) -> String {
+fn limited(name: &str, kind: &str, limits: &str) -> String {
     format!(
-        "  {name}: {{ kind: {kind}, thresholds: {{ usage_ratio: {{ warn: {warn}, fail: {fail} }} }}, interval: 1s, \
+        "  {name}: {{ kind: {kind}, thresholds: {{ usage_ratio: {{ {limits} }} }}, interval: 1s, \
          timeout: 900ms }}\n"
     )
 }
 
 /// Checks of the machine with these limits, one of them with limits of its own.
-fn machine(limits: [f64; 2], full: [f64; 2]) -> String {
+fn machine(limits: &str, full: &str) -> String {
     limited("cpu", "cpu", limits)
         + &limited("memory", "memory", limits)
         + &limited("disk_filling", "disk", limits)
