@@ -1,27 +1,27 @@
 //! Kind `sqlite`: whether a SQLite database can be opened and read, and what numbers a query finds in it.
 //!
-//! Costs one read-only connection, which never makes the file and never writes to it, and one row of an answer. A lock is
-//! waited for, and a query worked at, no longer than the run may take. A database in WAL mode that nobody else has open
-//! gets its `-wal` and `-shm` files back for the length of the connection, if the directory may be written to.
+//! Costs one read-only connection, which makes no file, neither the database nor one beside it, and writes to none; and
+//! one row of an answer. A lock is waited for, and a query worked at, no longer than the run may take.
 //!
 //! SQLite blocks its thread, and on a file system that hangs nothing can end it; so this is a blocking check, of which
 //! the runner starts no second one. The driver does SQLite's work on a thread of its own that ends with the connection.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, ValueRef};
 use tokio::time::Instant;
 
+use self::file::{Database, Manner, Unfit};
 use super::kept::Kept;
 use super::{BlockingCheck, Built, Kind, Probe, Run, Target, net, sql};
 use crate::config::Fields;
 use crate::model::{Measures, Outcome, Phase};
 
 pub(super) mod failure;
+mod file;
 
 /// Reads the schema, so that it fails on a file that is not a database; `SELECT 1` would not touch the file.
 const DEFAULT_QUERY: &str = "SELECT count(*) FROM sqlite_schema";
@@ -34,38 +34,85 @@ pub(super) struct Sqlite;
 struct SqliteCheck {
     path: PathBuf,
     query: String,
-    kept: Kept<SqliteConnection>,
+    allow_empty: bool,
+    /// The file that was at the path in the last run.
+    database: Mutex<Option<Database>>,
+    /// A connection to it, and how it was opened.
+    kept: Kept<(SqliteConnection, Manner)>,
 }
 
 impl BlockingCheck for SqliteCheck {
     fn run(&self, run: &Run) -> Outcome {
-        if let Err(error) = look(&self.path) {
-            return failure::of_file(&error);
+        let found = self.look();
+        if !matches!(found, Ok(Manner::Locked | Manner::Logged)) {
+            drop(self.kept.take());
         }
-        // The driver's futures wait for its thread, not for a runtime; this one only waits with them.
-        match tokio::runtime::Builder::new_current_thread().build() {
-            Ok(here) => here.block_on(self.answer(run)).unwrap_or_else(|error| failure::of(&error)),
-            Err(error) => failure::of_file(&error),
+        match found {
+            Ok(manner) => self.block(run, manner),
+            Err(unfit) => failure::of_file(&unfit),
         }
     }
 }
 
 impl SqliteCheck {
-    async fn answer(&self, run: &Run) -> Result<Outcome, sqlx::Error> {
-        let mut connection = match self.kept.take() {
-            Some(connection) => connection,
-            None => run.phase(Phase::Connect, self.open(run)).await?,
-        };
-        let row = run.phase(Phase::Request, self.ask(run, &mut connection)).await?;
-        if let Some(unkept) = self.kept.keep(connection) {
-            unkept.close().await?;
+    /// Looks at the file without SQLite, which does not tell a missing or forbidden one apart.
+    fn look(&self) -> Result<Manner, Unfit> {
+        let mut database = self.database.lock();
+        if database.take_if(|known| !known.is_at(&self.path)).is_some() {
+            drop(self.kept.take());
         }
-        Ok(row.map_or_else(Outcome::pass, |row| measure(&row)))
+        let found = match database.take() {
+            Some(known) => known,
+            None => Database::open(&self.path)?,
+        };
+        database.insert(found).manner(&self.path, self.allow_empty)
     }
 
-    async fn open(&self, run: &Run) -> Result<SqliteConnection, sqlx::Error> {
+    fn block(&self, run: &Run, manner: Manner) -> Outcome {
+        // The driver's futures wait for its thread, not for a runtime; this one only waits with them.
+        match tokio::runtime::Builder::new_current_thread().build() {
+            Ok(here) => here.block_on(self.answer(run, manner)),
+            Err(error) => failure::of_file(&error.into()),
+        }
+    }
+
+    async fn answer(&self, run: &Run, manner: Manner) -> Outcome {
+        let answer = match self.read(run, manner).await {
+            Err(error) if manner == Manner::Logged && failure::needs_mark(&error) => {
+                self.read(run, Manner::Marking).await
+            }
+            answer => answer,
+        };
+        // Somebody has opened it meanwhile, and what was read may be neither what it was nor what it is.
+        let answer = match self.look() {
+            Ok(now) if manner == Manner::Alone && now != manner => self.read(run, now).await,
+            _ => answer,
+        };
+        match answer {
+            Ok(row) => row.map_or_else(Outcome::pass, |row| measure(&row)),
+            Err(error) => failure::of_reading(&error),
+        }
+    }
+
+    async fn read(&self, run: &Run, manner: Manner) -> Result<Option<SqliteRow>, sqlx::Error> {
+        let mut connection = match self.kept.take() {
+            Some((connection, opened)) if opened == manner => connection,
+            _ => run.phase(Phase::Connect, self.open(run, manner)).await?,
+        };
+        let row = run.phase(Phase::Request, self.ask(run, &mut connection)).await?;
+        let unkept = match manner {
+            Manner::Alone => Some((connection, manner)),
+            _ => self.kept.keep((connection, manner)),
+        };
+        if let Some((connection, _)) = unkept {
+            connection.close().await?;
+        }
+        Ok(row)
+    }
+
+    async fn open(&self, run: &Run, manner: Manner) -> Result<SqliteConnection, sqlx::Error> {
         SqliteConnectOptions::new()
-            .filename(&self.path)
+            .filename(manner.uri(&self.path))
             .read_only(true)
             .create_if_missing(false)
             .busy_timeout(left(run))
@@ -89,15 +136,6 @@ impl SqliteCheck {
 /// How long a lock is waited for: until shortly before the run ends. A kept connection keeps what it was opened with.
 fn left(run: &Run) -> Duration {
     net::patience(run).saturating_duration_since(Instant::now())
-}
-
-/// Tells a missing or forbidden file apart, which SQLite does not, and keeps off anything that is no file: reading from
-/// a pipe would wait for a writer.
-fn look(path: &Path) -> io::Result<()> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
-    }
-    File::open(path).map(drop)
 }
 
 fn measure(row: &SqliteRow) -> Outcome {
@@ -150,13 +188,19 @@ impl Kind for Sqlite {
             false,
             "whether to keep the file open from one run to the next instead of opening it each time",
         );
+        let allow_empty = fields.or(
+            "allow_empty",
+            false,
+            "whether a file of 0 bytes is a database without tables, as SQLite sees it, instead of a failure",
+        );
         let path = path?;
         let target = Target {
             address: Some(path.display().to_string()),
             db_system: Some("sqlite"),
             ..Target::default()
         };
-        let check = SqliteCheck { path, query, kept: Kept::new(reuse) };
+        let check =
+            SqliteCheck { path, query, allow_empty, database: Mutex::default(), kept: Kept::new(reuse) };
         Some(Built { probe: Probe::blocking(check), target })
     }
 }

@@ -112,6 +112,10 @@ causes! {
         QueueExclusive "queue_exclusive" "another connection has the queue to itself"
         TooManyConnections "too_many_connections" "the server takes no more connections"
         OnlyLocal "only_local" "the server accepts only local connections"
+        SideFileDenied "side_file_denied" "a file beside the database (-wal or -shm) cannot be read by this user"
+        ShmReadOnly "shm_read_only" "reading what the application has just written needs write access to the file -shm"
+        LoneLog "lone_wal" "the file -wal has no file -shm beside it, and a reader would have to make one"
+        HotJournal "hot_journal" "the application must first roll back a transaction that was cut off"
         ReadOnlyDatabase "read_only_database" "the database may only be read"
     }
     Protocol {
@@ -122,6 +126,7 @@ causes! {
         MissingMeasurement "missing_measurement" "the answer lacks a number that has a threshold"
         NoPong "no_pong" "the answer to PING is not PONG"
         NoLength "no_length" "a key has no length: it is a plain value"
+        EmptyFile "empty_file" "the file is empty, and `allow_empty` is not set"
         DamagedDatabase "damaged_database" "the database is damaged"
         NotDatabase "not_a_database" "the file is not a database"
     }

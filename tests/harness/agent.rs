@@ -25,6 +25,7 @@ pub(crate) struct Launch {
     program: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    user: User,
 }
 
 impl Launch {
@@ -43,7 +44,15 @@ impl Launch {
             program: env!("CARGO_BIN_EXE_vitalsign").into(),
             args: vec!["--web.listen-address=127.0.0.1:0".to_owned()],
             env: Vec::new(),
+            user: User::oneself(),
         }
+    }
+
+    /// As another user, who may read its configuration.
+    pub(crate) fn as_user(mut self, user: User) -> Self {
+        user.own(self.scratch.path());
+        self.user = user;
+        self
     }
 
     /// One more argument.
@@ -85,7 +94,7 @@ impl Launch {
     }
 
     fn spawn(self) -> (Scratch, Process) {
-        let mut agent = command(&self.program, User::oneself(), "KILL");
+        let mut agent = command(&self.program, self.user, "KILL");
         agent.current_dir(self.scratch.path()).args(&self.args).envs(self.env);
         let process = Process::start("agent", agent, self.scratch.path());
         (self.scratch, process)

@@ -82,7 +82,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("opentelemetry_proto", &["push/"]),
     ("opentelemetry_sdk", &["push/", "trace/"]),
     ("parking_lot", &[""]),
-    ("percent_encoding", &["checks/amqp/", "resource/"]),
+    ("percent_encoding", &["checks/amqp/", "checks/sqlite/", "resource/"]),
     ("prometheus", &["metrics/foreign.rs", "metrics/foreign/", "metrics/store.rs"]),
     ("prost", &["push/transport/"]),
     ("redis", &["checks/redis.rs", "checks/redis/"]),

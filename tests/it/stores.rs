@@ -17,14 +17,22 @@ use crate::harness::{
 
 #[path = "stores/pgbouncer.rs"]
 mod pgbouncer;
+#[path = "stores/sqlite.rs"]
+mod sqlite;
 
 const SOON: Duration = Duration::from_secs(60);
 
 /// The only check of one run of `vitalsign check`.
 #[track_caller]
 fn check(settings: &str) -> Value {
+    check_as(User::oneself(), settings)
+}
+
+/// The same, run by `user`.
+#[track_caller]
+fn check_as(user: User, settings: &str) -> Value {
     let config = format!("checks: {{ it: {{ {settings} }} }}");
-    let done = Launch::new(&config).arg("check").arg("--format=json").run();
+    let done = Launch::new(&config).as_user(user).arg("check").arg("--format=json").run();
     let health: Value =
         serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
     health["checks"]["it"].clone()

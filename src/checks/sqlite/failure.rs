@@ -4,6 +4,7 @@ use std::io;
 
 use sqlx::Error;
 
+use super::file::Unfit;
 use crate::checks::reasons::{self, Failure};
 use crate::model::{Cause, Outcome, Reason};
 
@@ -11,21 +12,43 @@ use crate::model::{Cause, Outcome, Reason};
 pub(super) const REASONS: &[Reason] =
     &[Reason::NotFound, Reason::Denied, Reason::UnexpectedBody, Reason::Other];
 
-/// The outcome that an error of the system stands for.
-pub(super) fn of_file(error: &io::Error) -> Outcome {
-    let failure = match error.kind() {
-        io::ErrorKind::InvalidInput => Cause::NotAFile.into(),
-        _ => reasons::of_io(error),
-    };
-    reasons::failed(failure, REASONS).because(error)
+/// The outcome of a file that is not read.
+pub(super) fn of_file(unfit: &Unfit) -> Outcome {
+    match unfit {
+        Unfit::Empty => Outcome::caused_by(Cause::EmptyFile),
+        Unfit::LoneLog => Outcome::caused_by(Cause::LoneLog),
+        Unfit::Io(error) => {
+            let failure = match error.kind() {
+                io::ErrorKind::InvalidInput => Cause::NotAFile.into(),
+                _ => reasons::of_io(error),
+            };
+            reasons::failed(failure, REASONS).because(error)
+        }
+    }
+}
+
+/// Whether a reader of a database in WAL mode has to mark in `-shm` what it reads, because no other reader's mark is
+/// there that it could use.
+pub(super) fn needs_mark(error: &Error) -> bool {
+    matches!(code(error), Some(264 | 1288))
+}
+
+/// The outcome that an error stands for where the database itself could be opened before.
+pub(super) fn of_reading(error: &Error) -> Outcome {
+    match code(error) {
+        Some(code) if code & 0xff == 14 => Outcome::caused_by(Cause::SideFileDenied).because(error),
+        _ => of(error),
+    }
+}
+
+fn code(error: &Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 /// The outcome that an error stands for.
 pub(in crate::checks) fn of(error: &Error) -> Outcome {
     let failure = match error {
-        Error::Database(error) => {
-            of_code(error.code().and_then(|code| code.parse().ok()).unwrap_or_default(), error.message())
-        }
+        Error::Database(said) => of_code(code(error).unwrap_or_default(), said.message()),
         Error::Io(error) => reasons::of_io(error),
         _ => Reason::Other.into(),
     };
@@ -41,7 +64,12 @@ fn of_code(code: i32, text: &str) -> Failure {
         11 => Cause::DamagedDatabase.into(),
         26 => Cause::NotDatabase.into(),
         3 | 23 => Reason::Denied.into(),
-        8 => Cause::ReadOnlyDatabase.into(),
+        8 => match code {
+            8 => Cause::QueryWrites.into(),
+            264 | 1288 => Cause::ShmReadOnly.into(),
+            776 => Cause::HotJournal.into(),
+            _ => Cause::ReadOnlyDatabase.into(),
+        },
         14 => Cause::CannotOpen.into(),
         10 => Cause::UnreadableFile.into(),
         7 => Cause::OutOfMemory.into(),
@@ -76,7 +104,7 @@ mod tests {
 
     #[test]
     fn files_have_reasons() {
-        let verdict = |kind: io::ErrorKind| of_file(&kind.into()).verdict;
+        let verdict = |kind: io::ErrorKind| of_file(&Unfit::Io(kind.into())).verdict;
         assert_eq!(verdict(io::ErrorKind::NotFound), crate::model::Verdict::Fail(Reason::NotFound));
         assert_eq!(verdict(io::ErrorKind::PermissionDenied), crate::model::Verdict::Fail(Reason::Denied));
         assert_eq!(verdict(io::ErrorKind::InvalidInput), crate::model::Verdict::Fail(Reason::Other));
