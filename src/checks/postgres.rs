@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use self::options::Server;
 use super::kept::Kept;
+use super::sql::query::{Dialect, statement};
 use super::{Built, Check, Kind, Probe, Run, Target, net, sql};
 use crate::config::{Fields, Secret, SecretUrl};
 use crate::model::{Cause, Measures, Outcome, Phase, Reason};
@@ -27,6 +28,8 @@ pub(super) mod failure;
 mod options;
 
 const DEFAULT_QUERY: &str = "SELECT 1";
+/// What a statement begins with that can stand in another.
+const DIALECT: Dialect = Dialect { postgres: true, reads: &["select", "with", "values", "table"] };
 
 /// See the module.
 pub(super) struct Postgres;
@@ -89,7 +92,7 @@ impl PostgresCheck {
                 if let Some(unkept) = self.kept.keep(connection) {
                     let _ = unkept.close().await;
                 }
-                row.map_or_else(Outcome::pass, |row| measure(&row))
+                if self.query == DEFAULT_QUERY { Outcome::pass() } else { measure(row.as_ref()) }
             }
             Err(error) => {
                 if matches!(error, sqlx::Error::Database(_)) {
@@ -112,10 +115,8 @@ async fn give_up(mut connection: PgConnection) {
 fn transaction(application: &str, query: &str, run: &Run) -> String {
     let left = net::patience(run).saturating_duration_since(Instant::now()).as_millis().max(2);
     let lock = left - left.div_ceil(10);
-    let query = query.trim().trim_end_matches(';');
     let application = application.replace('\\', "\\\\").replace('\'', "''");
-    // Before version 12 a server rounds numbers unless asked for all digits. The line breaks end a comment at the end of
-    // the query.
+    // Before version 12 a server rounds numbers unless asked for all digits.
     format!(
         "BEGIN READ ONLY; SET LOCAL application_name = E'{application}'; SET LOCAL extra_float_digits = 2; \
          SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {lock};\n\
@@ -123,12 +124,11 @@ fn transaction(application: &str, query: &str, run: &Run) -> String {
     )
 }
 
-fn measure(row: &PgRow) -> Outcome {
-    let columns = row.columns().iter().map(|column| {
-        let number = row.try_get_raw(column.ordinal()).ok().and_then(|value| number(&value));
-        (column.name(), number)
-    });
-    sql::measure(Outcome::pass(), columns)
+fn measure(row: Option<&PgRow>) -> Outcome {
+    sql::measure(row.map(|row| {
+        let read = |at: usize| row.try_get_raw(at).ok().and_then(|value| number(&value));
+        row.columns().iter().map(move |column| (column.name(), read(column.ordinal())))
+    }))
 }
 
 /// Reads a value in text form, which is the form of every answer to a simple query.
@@ -182,16 +182,18 @@ impl Kind for Postgres {
             "query",
             DEFAULT_QUERY.to_owned(),
             "one statement that reads; the numbers in the first row of its answer become measurements named as their \
-             columns",
+             columns, in lower case and with _ for what a name cannot hold",
         );
         let reuse = fields.or(
             "reuse",
             false,
             "whether to keep the connection from one run to the next instead of a fresh one",
         );
+        let query =
+            statement(&query, DIALECT).map(str::to_owned).map_err(|flaw| fields.problem("query", flaw)).ok();
         let server =
             options::read(&url?, password.as_ref()).map_err(|problem| fields.problem("url", problem)).ok()?;
-        Some(PostgresCheck::new(server, query, reuse).built())
+        Some(PostgresCheck::new(server, query?, reuse).built())
     }
 }
 
@@ -227,10 +229,10 @@ mod tests {
 
     #[test]
     fn the_query_is_one_statement_inside_a_limited_transaction() {
-        let sql = transaction("it's \\", "select 1 -- all;\n;; ", &Run::new(Duration::from_secs(5_000)));
+        let sql = transaction("it's \\", "select 1", &Run::new(Duration::from_secs(5_000)));
         assert!(sql.starts_with("BEGIN READ ONLY; SET LOCAL application_name = E'it''s \\\\'; "), "{sql}");
         assert!(sql.contains("; SET LOCAL statement_timeout = 49"), "{sql}");
-        assert!(sql.ends_with("SELECT * FROM (\nselect 1 -- all;\n\n) AS answer LIMIT 1;\nCOMMIT"), "{sql}");
+        assert!(sql.ends_with("SELECT * FROM (\nselect 1\n) AS answer LIMIT 1;\nCOMMIT"), "{sql}");
         let late = transaction("me", "select 1", &Run::new(Duration::ZERO));
         assert!(late.contains("statement_timeout = 2; SET LOCAL lock_timeout = 1;"), "{late}");
     }

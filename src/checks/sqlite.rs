@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use self::file::{Database, Manner, Unfit};
 use super::kept::Kept;
+use super::sql::query::{Dialect, statement};
 use super::{BlockingCheck, Built, Kind, Probe, Run, Target, net, sql};
 use crate::config::Fields;
 use crate::model::{Measures, Outcome, Phase};
@@ -25,6 +26,8 @@ mod file;
 
 /// Reads the schema, so that it fails on a file that is not a database; `SELECT 1` would not touch the file.
 const DEFAULT_QUERY: &str = "SELECT count(*) FROM sqlite_schema";
+/// What a statement that reads begins with; some of the `pragma` do too.
+const DIALECT: Dialect = Dialect { postgres: false, reads: &["select", "with", "values"] };
 /// After how many steps of its virtual machine SQLite asks whether it may go on: well below a millisecond.
 const STEPS: i32 = 10_000;
 
@@ -77,19 +80,15 @@ impl SqliteCheck {
     }
 
     async fn answer(&self, run: &Run, manner: Manner) -> Outcome {
-        let answer = match self.read(run, manner).await {
-            Err(error) if manner == Manner::Logged && failure::needs_mark(&error) => {
-                self.read(run, Manner::Marking).await
-            }
-            answer => answer,
-        };
+        let answer = self.read(run, manner).await;
         // Somebody has opened it meanwhile, and what was read may be neither what it was nor what it is.
         let answer = match self.look() {
             Ok(now) if manner == Manner::Alone && now != manner => self.read(run, now).await,
             _ => answer,
         };
         match answer {
-            Ok(row) => row.map_or_else(Outcome::pass, |row| measure(&row)),
+            Ok(row) if self.query != DEFAULT_QUERY => measure(row.as_ref()),
+            Ok(_) => Outcome::pass(),
             Err(error) => failure::of_reading(&error),
         }
     }
@@ -138,9 +137,10 @@ fn left(run: &Run) -> Duration {
     net::patience(run).saturating_duration_since(Instant::now())
 }
 
-fn measure(row: &SqliteRow) -> Outcome {
-    let columns = row.columns().iter().map(|column| (column.name(), number(row, column.ordinal())));
-    sql::measure(Outcome::pass(), columns)
+fn measure(row: Option<&SqliteRow>) -> Outcome {
+    sql::measure(
+        row.map(|row| row.columns().iter().map(|column| (column.name(), number(row, column.ordinal())))),
+    )
 }
 
 fn number(row: &SqliteRow, column: usize) -> Option<f64> {
@@ -181,7 +181,8 @@ impl Kind for Sqlite {
         let query = fields.or(
             "query",
             DEFAULT_QUERY.to_owned(),
-            "what to read; the numbers in the first row of its answer become measurements named as their columns",
+            "one statement that reads; the numbers in the first row of its answer become measurements named as their \
+             columns, in lower case and with _ for what a name cannot hold",
         );
         let reuse = fields.or(
             "reuse",
@@ -193,7 +194,9 @@ impl Kind for Sqlite {
             false,
             "whether a file of 0 bytes is a database without tables, as SQLite sees it, instead of a failure",
         );
-        let path = path?;
+        let query =
+            statement(&query, DIALECT).map(str::to_owned).map_err(|flaw| fields.problem("query", flaw)).ok();
+        let (path, query) = (path?, query?);
         let target = Target {
             address: Some(path.display().to_string()),
             db_system: Some("sqlite"),

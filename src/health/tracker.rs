@@ -15,6 +15,9 @@ use super::entry::{Entry, Failing, Standing};
 use super::streak::Streak;
 use super::thresholds::{Finding, Watched};
 
+/// The key of the detail that holds what an operator should change.
+const ADVICE: &str = "advice";
+
 /// The writer of one check's verdicts.
 #[derive(Debug)]
 pub struct Tracker {
@@ -25,6 +28,8 @@ pub struct Tracker {
     consecutive_failures: u32,
     /// Why the check failed, as the log said it last; a check that fails now and then for one cause fills no log.
     logged: Option<(Reason, Option<Cause>, Option<Phase>)>,
+    /// The advice that the log has given.
+    advised: Option<&'static str>,
 }
 
 /// What one run amounts to, after thresholds and latency limit.
@@ -36,7 +41,15 @@ struct Assessed {
 impl Tracker {
     pub(super) fn new(board: Board, entry: Arc<Entry>) -> Self {
         let thresholds = entry.policy.thresholds.iter().cloned().map(Watched::new).collect();
-        Self { board, entry, streak: Streak::default(), thresholds, consecutive_failures: 0, logged: None }
+        Self {
+            board,
+            entry,
+            streak: Streak::default(),
+            thresholds,
+            consecutive_failures: 0,
+            logged: None,
+            advised: None,
+        }
     }
 
     /// The check.
@@ -46,7 +59,7 @@ impl Tracker {
     }
 
     /// Takes in how a run went. Gives the reason if the run counts as failed.
-    pub fn record(&mut self, outcome: Outcome, course: Course) -> Option<Reason> {
+    pub fn record(&mut self, mut outcome: Outcome, course: Course) -> Option<Reason> {
         let now = Instant::now();
         let assessed = self.assess(&outcome, &course, now);
         let failed = assessed.level == State::Unhealthy;
@@ -56,6 +69,10 @@ impl Tracker {
         let changed = self.streak.record(assessed.level, policy.fail_after, policy.recover_after);
         let state = self.streak.state().unwrap_or(assessed.level);
 
+        if let Some(advice) = outcome.advice {
+            outcome.details.push((ADVICE.into(), advice.into()));
+            self.advise(advice);
+        }
         let checked_at = SystemTime::now();
         let last = self.entry.standing();
         // While the state is not healthy the last bad run explains it, even when the newest run was good.
@@ -159,6 +176,13 @@ impl Tracker {
             );
         }
         assessed
+    }
+
+    fn advise(&mut self, advice: &'static str) {
+        if self.advised.replace(advice) != Some(advice) {
+            let Entry { name, kind, target, .. } = &*self.entry;
+            warn!(check = name.as_str(), kind, target, "{advice}");
+        }
     }
 
     fn log(&mut self, changed: bool, before: Option<State>, standing: &Standing) {

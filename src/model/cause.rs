@@ -77,6 +77,7 @@ causes! {
     ConnectionReset {
         SessionEnded "session_ended" "the server ended the session"
         ServerStopping "server_stopping" "the server is stopping, or was told to end the connection"
+        TlsRequestClosed "tls_request_closed" "the server closed the connection when asked for TLS: see `sslmode=disable`"
         NoAnswer "no_answer" "connection closed without an answer"
     }
     Unreachable {
@@ -89,9 +90,11 @@ causes! {
         NameServerSilent "name_server_silent" "no name server answered"
     }
     Tls {
+        TlsNotOffered "tls_not_offered" "the server offers no TLS"
         CertificateExpired "certificate_expired" "the server's certificate has expired"
     }
     Auth {
+        WrongPassword "wrong_password" "the server refuses the user or the password"
         NoPassword "no_password" "the server asks for a password and none is set"
         PasswordNotAccepted "password_not_accepted" "the server takes no user and password"
     }
@@ -106,6 +109,10 @@ causes! {
         NoTaskCount "no_task_count" "no control group counts the tasks of this process"
     }
     Denied {
+        PgHbaRefuses "pg_hba_refuses" "pg_hba.conf has no entry that lets this user in from here, to this database, encrypted as it is"
+        TlsRequired "tls_required" "the server lets nobody in without TLS"
+        DatabaseDenied "database_denied" "the user may not connect to this database"
+        QueryDenied "query_denied" "the user may not read what the query asks for"
         QueryWrites "query_writes" "the query is not read-only"
         VhostDenied "vhost_denied" "access to the virtual host refused"
         QueueDenied "queue_denied" "access to the queue refused"
@@ -119,6 +126,8 @@ causes! {
         ReadOnlyDatabase "read_only_database" "the database may only be read"
     }
     Protocol {
+        NotPostgres "not_postgres" "the peer does not speak PostgreSQL's protocol"
+        StartParameter "start_parameter" "the pooler does not know a parameter of the URL: options"
         NotAmqp "not_amqp" "the peer does not speak AMQP"
         AmqpVersion "amqp_version" "the peer does not speak AMQP 0-9-1, but maybe another version of it"
     }
@@ -135,10 +144,12 @@ causes! {
     }
     PoolExhausted {
         NoFreeConnection "no_free_connection" "the server has no free connection"
+        PoolerFull "pooler_full" "the pooler had no free connection to its server in time"
     }
     Other {
         NoFileDescriptor "no_file_descriptor" "this process has no free file descriptor"
         ServerStarting "server_starting" "the server is starting, stopping or recovering"
+        PoolerAlone "pooler_alone" "the pooler answers, and cannot log in to the server behind it"
         DiskFull "disk_full" "the server has no disk space left"
         OutOfMemory "out_of_memory" "the server has no memory left"
         DamagedData "damaged_data" "the server found damaged data"

@@ -18,6 +18,8 @@ pub struct Outcome {
     pub message: Option<Cow<'static, str>>,
     /// What the driver said. Private: only for the debug log, never for an answer or a label.
     pub driver: Option<String>,
+    /// What an operator should change, whatever the verdict: logged once and shown with the details.
+    pub advice: Option<&'static str>,
     /// Numbers that the operator named; thresholds apply to them and they become `healthcheck.measurement`.
     pub measurements: Vec<(Name, f64)>,
     /// Further facts for people, shown with the details of the answer.
@@ -68,6 +70,7 @@ impl Outcome {
             cause: None,
             message: None,
             driver: None,
+            advice: None,
             measurements: Vec::new(),
             details: Vec::new(),
             numbers: Vec::new(),
@@ -114,6 +117,12 @@ impl Outcome {
     /// Adds what the driver said; private, for the debug log.
     pub fn because(mut self, words: impl Display) -> Self {
         self.driver = Some(words.to_string());
+        self
+    }
+
+    /// Adds what an operator should change, whatever the verdict.
+    pub fn advise(mut self, advice: &'static str) -> Self {
+        self.advice = Some(advice);
         self
     }
 

@@ -49,7 +49,7 @@ impl Launch {
     }
 
     /// As another user, who may read its configuration.
-    pub(crate) fn as_user(mut self, user: User) -> Self {
+    pub(crate) fn by_user(mut self, user: User) -> Self {
         user.own(self.scratch.path());
         self.user = user;
         self

@@ -73,6 +73,13 @@ impl Postgres {
         output(self.psql_command(sql)).trim_end().to_owned()
     }
 
+    /// Lets clients in by these lines of `pg_hba.conf`, and superusers through the Unix socket.
+    pub(crate) fn let_in(&self, lines: &str) {
+        let lines = format!("local all postgres scram-sha-256\n{lines}\n");
+        self.scratch.write("data/pg_hba.conf", &lines, self.user);
+        self.psql("select pg_reload_conf()");
+    }
+
     /// Stops every process of the cluster where it is.
     pub(crate) fn freeze(&self) {
         self.process.freeze();

@@ -32,7 +32,7 @@ fn check(settings: &str) -> Value {
 #[track_caller]
 fn check_as(user: User, settings: &str) -> Value {
     let config = format!("checks: {{ it: {{ {settings} }} }}");
-    let done = Launch::new(&config).as_user(user).arg("check").arg("--format=json").run();
+    let done = Launch::new(&config).by_user(user).arg("check").arg("--format=json").run();
     let health: Value =
         serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
     health["checks"]["it"].clone()
@@ -63,15 +63,34 @@ fn postgres_turns_columns_into_measurements() {
     let postgres = Postgres::start();
     let url = postgres.url();
     passes(&format!("kind: postgres, url: '{url}'"), &[]);
-    let query = "select 2::smallint as \"Small\", 3::bigint as big, 4.5::numeric as exact, 0.25::real as real, true as \
-                 yes, null::int as none, 'x' as word, now() as moment, 1 -- the last has no name";
+    let query = "-- all kinds; of numbers\n select 2::smallint as \"Small\", 3::bigint as big, 4.5::numeric as exact, \
+                 0.25::real as real, true as yes, null::int as none, 'x' as word, now() as moment, 1, count(*) as \
+                 \"Open Orders\"; -- the last but one has no name";
     let it = passes(
-        &format!("kind: postgres, url: '{url}', query: \"{}\"", query.replace('"', "\\\"")),
-        &[("small", 2.0), ("big", 3.0), ("exact", 4.5), ("real", 0.25), ("yes", 1.0)],
+        &format!(
+            "kind: postgres, url: '{url}', query: \"{}\"",
+            query.replace('\n', "\\n").replace('"', "\\\"")
+        ),
+        &[
+            ("small", 2.0),
+            ("big", 3.0),
+            ("exact", 4.5),
+            ("real", 0.25),
+            ("yes", 1.0),
+            ("column_9", 1.0),
+            ("open_orders", 1.0),
+        ],
     );
-    assert_eq!(it["details"].as_object().map(serde_json::Map::len), Some(5), "{it}");
-    let none = passes(&format!("kind: postgres, url: '{url}', query: 'select 1 as one where false'"), &[]);
-    assert!(none["details"]["one"].is_null(), "{none}");
+    assert_eq!(it["details"].as_object().map(serde_json::Map::len), Some(8), "{it}");
+    assert_eq!(it["details"]["no_number_in"], "none, word, moment", "{it}");
+    let none = format!("kind: postgres, url: '{url}', query: 'select 1 as one where false'");
+    let told = passes(&none, &[]);
+    assert_eq!(told["details"]["advice"], "the query's answer has no row, so nothing is measured", "{told}");
+    fails(
+        &format!("{none}, thresholds: {{ one: {{ fail: 2 }} }}"),
+        "unexpected_body",
+        "the answer has no number called one",
+    );
     passes(
         &format!("kind: postgres, url: '{url}', query: 'select g from generate_series(1, 1000000) g'"),
         &[("g", 1.0)],
@@ -87,30 +106,65 @@ fn postgres_is_only_read_and_not_for_long() {
     );
     let ask =
         |query: &str| format!("kind: postgres, timeout: 2s, url: '{}', query: '{query}'", postgres.url());
-    fails(&ask("select add()"), "denied", "the query would write");
-    let second = "select 1; delete from orders";
-    fails(&ask(second), "_OTHER", "the query is not valid SQL, or more than one statement");
-    fails(&ask("select * from hidden"), "denied", "permission denied");
-    fails(&ask("select * from missing"), "not_found", "the query names something that does not exist");
+    fails(&ask("select add()"), "denied", "the query is not read-only");
+    let invalid = "the query is not valid SQL, or more than one statement";
+    fails(&ask("select from where"), "_OTHER", invalid);
+    fails(
+        &ask("with x as (delete from orders returning 1) select * from x"),
+        "denied",
+        "the query is not read-only",
+    );
+    fails(&ask("select * from hidden"), "denied", "the user may not read what the query asks for");
+    let missing = "the query names a table, column or function that does not exist";
+    fails(&ask("select * from missing"), "not_found", missing);
     // The server's limit comes 20 ms before our own, in which a slow machine may not get its answer.
     eventually("the server to say that it ended the query", SOON, || {
         let wanted = ["unhealthy", "timeout", "the server ended the query at its time limit"];
         same(told(&check(&ask("select pg_sleep(3600)"))), &wanted).map(drop)
     });
-    let sessions = "select count(*) from pg_stat_activity where application_name = 'vitalsign'";
+    let sessions = "select count(*) from pg_stat_activity where usename = 'vitalsign'";
     eventually("no session to outlive its run", SOON, || same(postgres.psql(sessions), &"0".to_owned()));
     assert_eq!(postgres.psql("select count(*) from orders"), "0");
+}
+
+#[test]
+fn a_query_that_does_not_only_read_is_refused_before_it_runs() {
+    for (kind, query, flaw) in [
+        (
+            "kind: postgres, url: 'postgres://db/shop'",
+            "update orders set paid = true",
+            "begins with `update`",
+        ),
+        ("kind: postgres, url: 'postgres://db/shop'", "select 1; drop table orders", "must be one statement"),
+        ("kind: sqlite, path: shop.db", "vacuum into 'copy.db'", "begins with `vacuum`"),
+        ("kind: sqlite, path: shop.db", "attach 'other.db' as other", "begins with `attach`"),
+    ] {
+        let config = format!("checks: {{ it: {{ {kind}, query: \"{query}\" }} }}");
+        let done = Launch::new(&config).arg("config").arg("check").run();
+        assert!(
+            !done.status.success() && done.stderr.contains(flaw),
+            "{query}: {}{}",
+            done.stdout,
+            done.stderr
+        );
+    }
 }
 
 #[test]
 fn postgres_says_why_it_lets_nobody_in() {
     let postgres = Postgres::start_with(&["max_connections=4", "superuser_reserved_connections=3"]);
     let (url, port) = (postgres.url(), postgres.port());
-    fails(&format!("kind: postgres, url: '{url}', password: wrong"), "auth", "credentials refused");
+    fails(
+        &format!("kind: postgres, url: '{url}', password: wrong"),
+        "auth",
+        "the server refuses the user or the password",
+    );
+    let nobody = format!("kind: postgres, url: '{url}', password: x").replace("vitalsign:", "nobody:");
+    fails(&nobody, "auth", "the server refuses the user or the password");
     let missing = format!("kind: postgres, url: '{url}'").replace("/postgres'", "/missing'");
-    fails(&missing, "not_found", "no such database");
+    fails(&missing, "not_found", "the database does not exist");
     let tls = format!("kind: postgres, url: '{url}?sslmode=require'");
-    fails(&tls, "tls", "tls handshake failed");
+    fails(&tls, "tls", "the server offers no TLS");
     let nobody = "kind: postgres, interval: 2m, timeout: 1m, url: 'postgres://me:x@no-such-host.invalid/db'";
     fails(nobody, "dns", "host name not resolved");
     let closed = ports::free();
@@ -124,6 +178,22 @@ fn postgres_says_why_it_lets_nobody_in() {
     eventually("the only connection", SOON, || agent.health()["checks"]["kept"]["status"] == "healthy");
     fails(&format!("kind: postgres, url: '{url}'"), "pool_exhausted", "the server has no free connection");
     assert!(agent.sockets_to(port) <= 1);
+}
+
+#[test]
+fn postgres_that_lets_a_client_in_from_elsewhere_only_is_told_from_a_wrong_password() {
+    let postgres = Postgres::start();
+    let at = |url: &str| format!("kind: postgres, url: '{url}'");
+    postgres.psql("create database shop");
+    postgres.psql("revoke connect on database shop from public");
+    let denied = "the user may not connect to this database";
+    fails(&at(&postgres.url().replace("/postgres", "/shop")), "denied", denied);
+    postgres.let_in("host all all 192.0.2.0/24 scram-sha-256");
+    let refused =
+        "pg_hba.conf has no entry that lets this user in from here, to this database, encrypted as it is";
+    eventually("the new rules to hold", SOON, || {
+        same(told(&check(&at(&postgres.url()))), &["unhealthy", "denied", refused]).map(drop)
+    });
 }
 
 #[test]

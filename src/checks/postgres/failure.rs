@@ -1,6 +1,8 @@
 //! Why PostgreSQL did not answer, from the driver's errors and the server's SQLSTATE codes.
 
 use sqlx::Error;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::checks::reasons::{self, Failure};
 use crate::model::{Cause, Outcome, Reason};
@@ -20,16 +22,64 @@ pub(super) const REASONS: &[Reason] = &[
     Reason::Other,
 ];
 
+/// What a pooler, PgBouncer above all, says in its own words, all under one code: how a text begins and what it stands
+/// for.
+const POOLER: [(&str, Cause); 14] = [
+    ("password authentication failed", Cause::WrongPassword),
+    ("SASL authentication failed", Cause::WrongPassword),
+    ("auth failed", Cause::WrongPassword),
+    ("no such user", Cause::WrongPassword),
+    ("login rejected", Cause::PgHbaRefuses),
+    ("no such database", Cause::NoSuchDatabase),
+    ("no more connections allowed", Cause::NoFreeConnection),
+    ("query_wait_timeout", Cause::PoolerFull),
+    ("unsupported startup parameter", Cause::StartParameter),
+    ("server login has been failing", Cause::PoolerAlone),
+    ("pgbouncer cannot connect to server", Cause::PoolerAlone),
+    ("client_login_timeout", Cause::PoolerAlone),
+    ("SSL required", Cause::TlsRequired),
+    ("TLS required", Cause::TlsRequired),
+];
+
 /// The outcome that an error stands for.
 pub(in crate::checks) fn of(error: &Error) -> Outcome {
     let failure = match error {
-        Error::Database(error) => of_state(error.code().as_deref().unwrap_or_default()),
+        Error::Database(error) => of_server(error.as_ref()),
         Error::Io(error) => reasons::of_io(error),
+        Error::Tls(_) if is_without_tls(error) => Cause::TlsNotOffered.into(),
         Error::Tls(_) => reasons::of_source(error).unwrap_or(Reason::Tls.into()),
+        // The driver's words for the byte that it takes the end of the connection for, and for another.
+        Error::Protocol(text) if text.contains("SSLRequest: 0x00") => Cause::TlsRequestClosed.into(),
+        Error::Protocol(text) if text.contains("SSLRequest") => Cause::NotPostgres.into(),
         Error::Protocol(_) => Reason::Protocol.into(),
         _ => reasons::of_source(error).unwrap_or(Reason::Other.into()),
     };
     reasons::failed(failure, REASONS).because(error)
+}
+
+/// Whether the server was asked for TLS and said that it has none.
+fn is_without_tls(error: &Error) -> bool {
+    matches!(error, Error::Tls(inner) if inner.to_string().contains("does not support TLS"))
+}
+
+/// What a server says. Its words, which may be of any language, are looked at only where code and place in its source
+/// do not tell enough.
+fn of_server(said: &dyn DatabaseError) -> Failure {
+    let state = said.code().unwrap_or_default();
+    let place =
+        said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine).unwrap_or_default();
+    match (&*state, place) {
+        ("28000", "ClientAuthentication") => Cause::PgHbaRefuses.into(),
+        ("28000", "InitializeSessionUserId") | ("28P01", _) => Cause::WrongPassword.into(),
+        ("42501", "CheckMyDatabase") => Cause::DatabaseDenied.into(),
+        // A query that writes in what it reads from.
+        ("0A000", "analyzeCTE") => Cause::QueryWrites.into(),
+        ("08P01", "") => {
+            let known = POOLER.iter().find(|(text, _)| said.message().starts_with(text));
+            known.map_or_else(|| of_state(&state), |(_, cause)| (*cause).into())
+        }
+        (state, _) => of_state(state),
+    }
 }
 
 /// Whether the error says that the connection had ended before it was used.
@@ -63,7 +113,7 @@ fn of_state(state: &str) -> Failure {
         "57P01" | "57P02" => Cause::SessionEnded.into(),
         "57P03" => Cause::ServerStarting.into(),
         "XX001" | "XX002" => Cause::DamagedData.into(),
-        "42501" => coded(Reason::Denied),
+        "42501" => Cause::QueryDenied.into(),
         _ => match state.get(..2) {
             Some("28") => coded(Reason::Auth),
             Some("08") => coded(Reason::Protocol),

@@ -27,12 +27,6 @@ pub(super) fn of_file(unfit: &Unfit) -> Outcome {
     }
 }
 
-/// Whether a reader of a database in WAL mode has to mark in `-shm` what it reads, because no other reader's mark is
-/// there that it could use.
-pub(super) fn needs_mark(error: &Error) -> bool {
-    matches!(code(error), Some(264 | 1288))
-}
-
 /// The outcome that an error stands for where the database itself could be opened before.
 pub(super) fn of_reading(error: &Error) -> Outcome {
     match code(error) {

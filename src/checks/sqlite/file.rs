@@ -32,10 +32,9 @@ pub(super) struct Database {
 pub(super) enum Manner {
     /// With locks, as any reader does.
     Locked,
-    /// In WAL mode, with its files.
+    /// In WAL mode, with its files. A reader marks in `-shm` how far it reads; one that may not write there uses the mark
+    /// of another, and the first writer sets one.
     Logged,
-    /// The same, and marking in `-shm` what is being read, as any reader does.
-    Marking,
     /// In WAL mode while nobody has it open: as a file that cannot change.
     Alone,
 }
@@ -97,7 +96,6 @@ impl Manner {
     pub(super) fn uri(self, path: &Path) -> String {
         let parameters = match self {
             Self::Locked | Self::Logged => "mode=ro&readonly_shm=1",
-            Self::Marking => "mode=ro",
             Self::Alone => "mode=ro&immutable=1",
         };
         format!("file:{}?{parameters}", percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC))
