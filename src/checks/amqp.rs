@@ -1,15 +1,17 @@
-//! Kind `amqp`: whether RabbitMQ lets us in, and how many messages and consumers a queue has.
+//! Kind `amqp`: whether RabbitMQ lets us in, how many messages and consumers a queue has, and whether an alarm keeps
+//! messages out.
 //!
-//! Costs the broker one connection, and one channel where a queue is named, which is asked for passively: nothing is made,
-//! published or consumed. The connection is ended politely when it has answered; a run that is dropped takes its
-//! socket with it.
+//! Costs the broker one connection and one channel; a queue is asked for passively: nothing is made, published or
+//! consumed. The connection is ended politely when it has answered; a run that is dropped takes its socket with it. While
+//! an alarm lasts the broker keeps our end of each run for some seconds more, until its heartbeat finds us gone.
 //!
 //! The protocol is spoken here rather than by lapin: that runs tasks and threads of its own, which may outlive a dropped
 //! run, cannot tell logging in from connecting, and would bring some sixty crates for what takes ten methods.
 //!
 //! Phases: `resolve` (not for addresses), `connect`, `tls`, `auth` (from the greeting to the open virtual host),
-//! `request` (looking at the queue, and the good-bye). Must not know what its numbers mean.
+//! `request` (looking at the queue and for alarms, and the good-bye). Must not know what its numbers mean.
 
+mod alarm;
 mod connection;
 mod failure;
 mod frame;
@@ -18,6 +20,7 @@ mod settings;
 
 use tokio::time::timeout_at;
 
+use self::alarm::Alarms;
 use self::connection::{Connection, Depth, Failure, Wire};
 use self::settings::Settings;
 use super::{Built, Check, Kind, Probe, Run, Target, net, reasons};
@@ -80,7 +83,7 @@ impl AmqpCheck {
 
     async fn ask(&self, run: &Run, mut connection: Connection) -> Outcome {
         let Settings { response, vhost, queue, .. } = &self.settings;
-        let open = run.phase(Phase::Auth, connection.log_in(response.expose(), vhost)).await;
+        let open = run.phase(Phase::Auth, connection.log_in(response.expose(), vhost, heartbeat(run))).await;
         if let Err(error) = open {
             return failure::of(connection.stage(), &error);
         }
@@ -89,14 +92,32 @@ impl AmqpCheck {
                 Some(queue) => connection.look(queue).await.map(|depth| measure(queue, depth)),
                 None => Ok(Outcome::pass()),
             };
-            if matches!(answer, Ok(_) | Err(Failure::ChannelClosed(_))) {
-                // The answer is there, whatever becomes of the good-bye.
-                let _ = timeout_at(net::patience(run), connection.close()).await;
+            // The answer is there, whatever becomes of the good-bye.
+            match answer {
+                Ok(outcome) => {
+                    let alarms = timeout_at(net::patience(run), connection.close_and_hear_alarms()).await;
+                    alarm::add(
+                        outcome,
+                        alarms.map_or(Alarms::Untold, |alarms| alarms.unwrap_or(Alarms::Untold)),
+                    )
+                }
+                Err(error) => {
+                    if matches!(error, Failure::ChannelClosed(_)) {
+                        let _ = timeout_at(net::patience(run), connection.close()).await;
+                    }
+                    failure::of(connection.stage(), &error)
+                }
             }
-            answer.unwrap_or_else(|error| failure::of(connection.stage(), &error))
         })
         .await
     }
+}
+
+/// Every how many seconds the broker sends a heartbeat. It wants to hear one of ours within two of them, but we send
+/// none: the run is over by then.
+fn heartbeat(run: &Run) -> u16 {
+    const LEAST: u16 = 10;
+    u16::try_from(run.timeout().as_secs()).unwrap_or(u16::MAX).saturating_add(1).max(LEAST)
 }
 
 fn measure(queue: &str, depth: Depth) -> Outcome {
@@ -119,7 +140,7 @@ impl Kind for Amqp {
     }
 
     fn about(&self) -> &'static str {
-        "Logs in to RabbitMQ and looks at a queue without touching it; measures its messages and consumers."
+        "Logs in to RabbitMQ, looks at a queue without touching it and at alarms; measures messages and consumers."
     }
 
     fn example(&self) -> &'static str {

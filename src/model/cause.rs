@@ -96,6 +96,7 @@ causes! {
     Auth {
         WrongPassword "wrong_password" "the server refuses the user or the password"
         NoPassword "no_password" "the server asks for a password and none is set"
+        PasswordNotWanted "password_not_wanted" "a password is set and the server has none"
         PasswordNotAccepted "password_not_accepted" "the server takes no user and password"
     }
     NotFound {
@@ -118,6 +119,9 @@ causes! {
         QueueDenied "queue_denied" "access to the queue refused"
         QueueExclusive "queue_exclusive" "another connection has the queue to itself"
         TooManyConnections "too_many_connections" "the server takes no more connections"
+        CommandDenied "command_denied" "the user may not run the command"
+        HostBlocked "host_blocked" "the server has locked this host out after too many connection errors"
+        HostDenied "host_denied" "the server has no account for this host"
         OnlyLocal "only_local" "the server accepts only local connections"
         SideFileDenied "side_file_denied" "a file beside the database (-wal or -shm) cannot be read by this user"
         ShmReadOnly "shm_read_only" "reading what the application has just written needs write access to the file -shm"
@@ -161,6 +165,9 @@ causes! {
         QueryGivenUp "query_given_up" "the server gave the query up in favour of others"
         Loading "loading" "the server is loading its data"
         BusyScript "busy_script" "the server is busy with a script"
+        MemoryAlarm "memory_alarm" "the broker is short of memory and takes no messages"
+        DiskAlarm "disk_alarm" "the broker is short of disk space and takes no messages"
+        ResourceAlarm "resource_alarm" "the broker has raised an alarm and takes no messages"
         CannotSave "cannot_save" "the server cannot save its data and refuses writes"
         MasterDown "master_down" "the replica has lost its master"
         ClusterDown "cluster_down" "the cluster is down"

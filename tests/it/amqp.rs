@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::{
     agent::{Agent, Launch},
     amqp::Amqp,
-    eventually::eventually,
+    eventually::{eventually, same},
     ports,
     rabbitmq::RabbitMq,
 };
@@ -101,6 +101,45 @@ fn a_broker_hears_a_name_and_a_good_bye_also_when_the_queue_is_missing() {
         if named == 2 { Ok(log) } else { Err(log) }
     });
     assert!(!log.contains("client unexpectedly closed"), "{log}");
+}
+
+#[test]
+fn a_broker_that_is_short_of_memory_or_disk_space_is_degraded() {
+    let broker = RabbitMq::start();
+    broker.declare_queue("waits");
+    broker.publish("waits", 3);
+    let ask = |more: &str| check(&format!("url: '{}', queue: waits{more}", broker.url()));
+    let is = |q: &serde_json::Value, status: &str, alarm: f64| {
+        assert_eq!(
+            (q["status"].as_str(), q["details"]["alarm"].as_f64()),
+            (Some(status), Some(alarm)),
+            "{q}"
+        );
+        assert_eq!(q["details"]["messages"], 3.0, "{q}");
+    };
+    is(&ask(""), "healthy", 0.0);
+    let of_alarm = |wanted: &str, text: &str| {
+        eventually(wanted, SOON, || {
+            let q = ask("");
+            if q["error"] == text { Ok(q) } else { Err(q.to_string()) }
+        })
+    };
+    broker.ctl(&["set_vm_memory_high_watermark", "0"]);
+    is(&of_alarm("alarm of memory", "the broker is short of memory and takes no messages"), "degraded", 1.0);
+    is(&ask(", thresholds: { alarm: { fail: 1 } }"), "unhealthy", 1.0);
+    let connections = || broker.ctl(&["list_connections", "pid"]).lines().count();
+    eventually("no connection left, alarm or not", SOON, || same(connections(), &0));
+
+    broker.ctl(&["set_vm_memory_high_watermark", "0.9"]);
+    broker.ctl(&["set_disk_free_limit", "1000000GB"]);
+    is(
+        &of_alarm("alarm of disk", "the broker is short of disk space and takes no messages"),
+        "degraded",
+        1.0,
+    );
+    broker.ctl(&["set_disk_free_limit", "1"]);
+    eventually("no alarm", SOON, || ask("")["status"] == "healthy");
+    assert_eq!(broker.messages("waits"), 3, "nothing was published");
 }
 
 #[test]

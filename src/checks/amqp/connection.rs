@@ -5,6 +5,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::alarm::Alarms;
 use super::frame::{self, Broken, Frame};
 use super::method::{self, Method, Refusal};
 
@@ -72,11 +73,14 @@ pub(super) struct Connection {
     wire: Box<dyn Wire>,
     buffer: Vec<u8>,
     stage: Stage,
+    has_channel: bool,
+    /// Whether the broker tells publishers when an alarm blocks them.
+    tells_alarms: bool,
 }
 
 impl Connection {
     pub(super) fn new(wire: Box<dyn Wire>) -> Self {
-        Self { wire, buffer: Vec::new(), stage: Stage::Greeting }
+        Self { wire, buffer: Vec::new(), stage: Stage::Greeting, has_channel: false, tells_alarms: false }
     }
 
     /// How far it has come.
@@ -84,13 +88,19 @@ impl Connection {
         self.stage
     }
 
-    /// Greets, logs in and opens the virtual host.
-    pub(super) async fn log_in(&mut self, response: &str, vhost: &str) -> Result<(), Failure> {
+    /// Greets, logs in and opens the virtual host. The broker sends a heartbeat every `heartbeat` seconds, by which it
+    /// notices that we have gone: a blocked connection it does not read from.
+    pub(super) async fn log_in(
+        &mut self,
+        response: &str,
+        vhost: &str,
+        heartbeat: u16,
+    ) -> Result<(), Failure> {
         self.stage = Stage::Greeting;
         self.send(frame::HEADER).await?;
         match self.next().await? {
-            Method::Start { version: VERSION, plain: true } => {}
-            Method::Start { version: VERSION, plain: false } => return Err(Failure::NoPlain),
+            Method::Start { version: VERSION, plain: true, tells_alarms } => self.tells_alarms = tells_alarms,
+            Method::Start { version: VERSION, plain: false, .. } => return Err(Failure::NoPlain),
             Method::Start { .. } => return Err(Failure::Broken(Broken::Version)),
             other => return Err(unexpected(&other)),
         }
@@ -101,7 +111,7 @@ impl Connection {
             other => return Err(unexpected(&other)),
         };
         self.stage = Stage::Vhost;
-        self.send(&[method::tune_ok(frame_max), method::open(vhost)].concat()).await?;
+        self.send(&[method::tune_ok(frame_max, heartbeat), method::open(vhost)].concat()).await?;
         match self.next().await? {
             Method::OpenOk => Ok(()),
             other => Err(unexpected(&other)),
@@ -111,16 +121,45 @@ impl Connection {
     /// Looks at a queue.
     pub(super) async fn look(&mut self, queue: &str) -> Result<Depth, Failure> {
         self.stage = Stage::Queue;
-        self.send(&method::channel_open()).await?;
-        match self.next().await? {
-            Method::ChannelOpenOk => {}
-            other => return Err(unexpected(&other)),
-        }
+        self.open_channel().await?;
         self.send(&method::declare(queue)).await?;
         match self.next().await? {
             Method::DeclareOk { messages, consumers } => Ok(Depth { messages, consumers }),
             other => Err(unexpected(&other)),
         }
+    }
+
+    async fn open_channel(&mut self) -> Result<(), Failure> {
+        if !self.has_channel {
+            self.send(&method::channel_open()).await?;
+            match self.next().await? {
+                Method::ChannelOpenOk => self.has_channel = true,
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says good-bye, and finds out on the way whether an alarm keeps messages out.
+    ///
+    /// A broker tells only those who publish. So a message is begun and never ended: the broker throws it away with the
+    /// connection, and nobody needs the right to publish. If there is an alarm, it says so and reads no further, and our
+    /// good-bye stays unread; else the good-bye is answered. Either comes at once.
+    pub(super) async fn close_and_hear_alarms(&mut self) -> Result<Alarms, Failure> {
+        if !self.tells_alarms {
+            return self.close().await.map(|()| Alarms::Untold);
+        }
+        self.open_channel().await?;
+        self.send(&[method::begin_publish(), method::close()].concat()).await?;
+        loop {
+            match self.receive().await? {
+                Method::Blocked(short) => return Ok(Alarms::Raised(short)),
+                Method::CloseOk => break,
+                _ => {}
+            }
+        }
+        self.wire.shutdown().await?;
+        Ok(Alarms::None)
     }
 
     /// Says good-bye, so that the broker does not complain in its log of a client that just went.
@@ -141,7 +180,7 @@ impl Connection {
     async fn next(&mut self) -> Result<Method, Failure> {
         loop {
             match self.receive().await? {
-                Method::Blocked => {}
+                Method::Blocked(_) | Method::Unblocked => {}
                 Method::Close(refusal) => {
                     let _ = self.send(&method::close_ok()).await;
                     return Err(Failure::Closed(refusal));

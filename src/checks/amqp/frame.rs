@@ -75,6 +75,18 @@ pub(super) fn method(channel: u16, (class, number): (u16, u16), fields: &Writer)
     frame
 }
 
+/// The head of a message with a body of `size` bytes and no properties.
+pub(super) fn content_header(channel: u16, class: u16, size: u32) -> Vec<u8> {
+    const WEIGHT: u16 = 0;
+    const NO_PROPERTIES: u16 = 0;
+    let payload = Writer::new().word(class).word(WEIGHT).long(0).long(size).word(NO_PROPERTIES).0;
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    let mut frame = Writer::new().octet(CONTENT_HEADER).word(channel).long(length).0;
+    frame.extend_from_slice(&payload);
+    frame.push(END);
+    frame
+}
+
 /// Reads field after field; `None` where one is not there as a whole.
 #[derive(Debug)]
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);

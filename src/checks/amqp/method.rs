@@ -1,6 +1,8 @@
-//! The methods of AMQP 0-9-1 that a look at a queue takes, by their names in the specification.
+//! The methods of AMQP 0-9-1 that a look at a queue and at the broker's alarms takes, by their names in the
+//! specification.
 
-use super::frame::{Broken, MOST, Reader, Writer, method};
+use super::alarm::Short;
+use super::frame::{Broken, MOST, Reader, Writer, content_header, method};
 
 /// Class and method.
 type Number = (u16, u16);
@@ -21,11 +23,14 @@ const CHANNEL_CLOSE: Number = (20, 40);
 const CHANNEL_CLOSE_OK: Number = (20, 41);
 const QUEUE_DECLARE: Number = (50, 10);
 const QUEUE_DECLARE_OK: Number = (50, 11);
+const BASIC_PUBLISH: Number = (60, 40);
 
 /// The only channel, beside that of the connection itself.
 const CHANNEL: u16 = 1;
 const PASSIVE: u8 = 1;
 const REPLY_SUCCESS: u16 = 200;
+/// The capability in the tables of both sides: its name with the length before it, and that it is true.
+const TELLS_ALARMS: &[u8] = b"\x12connection.blockedt\x01";
 
 /// What the server may say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +40,8 @@ pub(super) enum Method {
         version: (u8, u8),
         /// Whether it takes a user and a password.
         plain: bool,
+        /// Whether it tells publishers when an alarm blocks them.
+        tells_alarms: bool,
     },
     Tune {
         /// Its longest frame; 0 where it does not care.
@@ -43,8 +50,10 @@ pub(super) enum Method {
     OpenOk,
     Close(Refusal),
     CloseOk,
-    /// It takes no messages for now, or does again; we bring none.
-    Blocked,
+    /// It takes no messages for now.
+    Blocked(Short),
+    /// It takes them again.
+    Unblocked,
     ChannelOpenOk,
     ChannelClose(Refusal),
     DeclareOk {
@@ -73,9 +82,13 @@ fn fields(reader: &mut Reader<'_>) -> Option<Method> {
     Some(match (reader.word()?, reader.word()?) {
         CONNECTION_START => {
             let version = (reader.octet()?, reader.octet()?);
-            let _properties = reader.long_text()?;
+            let properties = reader.long_text()?;
             let mut mechanisms = reader.long_text()?.split(|byte| *byte == b' ');
-            Method::Start { version, plain: mechanisms.any(|mechanism| mechanism == b"PLAIN") }
+            Method::Start {
+                version,
+                plain: mechanisms.any(|mechanism| mechanism == b"PLAIN"),
+                tells_alarms: properties.windows(TELLS_ALARMS.len()).any(|part| part == TELLS_ALARMS),
+            }
         }
         CONNECTION_TUNE => {
             let _channel_max = reader.word()?;
@@ -84,7 +97,8 @@ fn fields(reader: &mut Reader<'_>) -> Option<Method> {
         CONNECTION_OPEN_OK => Method::OpenOk,
         CONNECTION_CLOSE => Method::Close(refusal(reader)?),
         CONNECTION_CLOSE_OK => Method::CloseOk,
-        CONNECTION_BLOCKED | CONNECTION_UNBLOCKED => Method::Blocked,
+        CONNECTION_BLOCKED => Method::Blocked(Short::said(reader.short_text()?)),
+        CONNECTION_UNBLOCKED => Method::Unblocked,
         CHANNEL_OPEN_OK => Method::ChannelOpenOk,
         CHANNEL_CLOSE => Method::ChannelClose(refusal(reader)?),
         QUEUE_DECLARE_OK => {
@@ -105,7 +119,9 @@ fn refusal(reader: &mut Reader<'_>) -> Option<Refusal> {
 pub(super) fn start_ok(response: &str) -> Vec<u8> {
     let text = |with: Writer, key, value| with.short_text(key).octet(b'S').long_text(value);
     // So that a refused login is said, rather than shown by closing the connection.
-    let capabilities = Writer::new().short_text("authentication_failure_close").octet(b't').octet(1);
+    let capability = |with: Writer, key| with.short_text(key).octet(b't').octet(1);
+    let capabilities = capability(Writer::new(), "authentication_failure_close");
+    let capabilities = capability(capabilities, "connection.blocked");
     let mut properties = text(Writer::new(), "product", "vitalsign");
     properties = text(properties, "version", env!("CARGO_PKG_VERSION"));
     properties = text(properties, "connection_name", "vitalsign");
@@ -114,10 +130,10 @@ pub(super) fn start_ok(response: &str) -> Vec<u8> {
     method(0, CONNECTION_START_OK, &fields)
 }
 
-/// One channel, no heartbeats, and frames no longer than both sides like.
-pub(super) fn tune_ok(frame_max: u32) -> Vec<u8> {
+/// One channel, frames no longer than both sides like, and a heartbeat every so many seconds.
+pub(super) fn tune_ok(frame_max: u32, heartbeat: u16) -> Vec<u8> {
     let frame_max = if frame_max == 0 { MOST } else { frame_max.min(MOST) };
-    method(0, CONNECTION_TUNE_OK, &Writer::new().word(CHANNEL).long(frame_max).word(0))
+    method(0, CONNECTION_TUNE_OK, &Writer::new().word(CHANNEL).long(frame_max).word(heartbeat))
 }
 
 /// Asks for a virtual host.
@@ -151,6 +167,13 @@ pub(super) fn declare(queue: &str) -> Vec<u8> {
     method(CHANNEL, QUEUE_DECLARE, &fields)
 }
 
+/// Begins to publish a message. Its one byte of body is not in here, and without that it is none.
+pub(super) fn begin_publish() -> Vec<u8> {
+    let (class, _) = BASIC_PUBLISH;
+    let fields = Writer::new().word(0).short_text("").short_text("vitalsign").octet(0);
+    [method(CHANNEL, BASIC_PUBLISH, &fields), content_header(CHANNEL, class, 1)].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,10 +191,17 @@ mod tests {
     fn reads_what_a_broker_says() {
         let start = Writer::new().octet(0).octet(9).table(&Writer::new().short_text("product"));
         let frame = method(0, CONNECTION_START, &start.long_text("AMQPLAIN PLAIN").long_text("en_US"));
-        assert_eq!(read(payload(&frame)), Ok(Method::Start { version: (0, 9), plain: true }));
-        let start = Writer::new().octet(0).octet(9).table(&Writer::new()).long_text("AMQPLAIN");
-        let frame = method(0, CONNECTION_START, &start);
-        assert_eq!(read(payload(&frame)), Ok(Method::Start { version: (0, 9), plain: false }));
+        let said = |plain, tells_alarms| Ok(Method::Start { version: (0, 9), plain, tells_alarms });
+        assert_eq!(read(payload(&frame)), said(true, false));
+        for (octet, tells_alarms) in [(0, false), (1, true)] {
+            let capabilities = Writer::new().short_text("connection.blocked").octet(b't').octet(octet);
+            let properties = Writer::new().short_text("capabilities").octet(b'F').table(&capabilities);
+            let start = Writer::new().octet(0).octet(9).table(&properties).long_text("AMQPLAIN");
+            assert_eq!(read(payload(&method(0, CONNECTION_START, &start))), said(false, tells_alarms));
+        }
+        let blocked = method(0, CONNECTION_BLOCKED, &Writer::new().short_text("low on disk"));
+        assert_eq!(read(payload(&blocked)), Ok(Method::Blocked(Short::Disk)));
+        assert_eq!(read(payload(&method(0, CONNECTION_UNBLOCKED, &Writer::new()))), Ok(Method::Unblocked));
 
         let close = Writer::new().word(403).short_text("ACCESS_REFUSED").word(10).word(11);
         let refusal = Refusal { code: 403, text: "ACCESS_REFUSED".to_owned() };
@@ -190,11 +220,11 @@ mod tests {
     #[test]
     fn a_frame_is_as_long_as_both_sides_like() {
         let frame_max = |offered| {
-            let frame = tune_ok(offered);
+            let frame = tune_ok(offered, 12);
             let mut reader = Reader(payload(&frame));
             assert_eq!((reader.word(), reader.word(), reader.word()), (Some(10), Some(31), Some(1)));
             let frame_max = reader.long();
-            assert_eq!(reader.word(), Some(0), "heartbeats");
+            assert_eq!(reader.word(), Some(12), "heartbeats");
             frame_max
         };
         assert_eq!(frame_max(0), Some(MOST));

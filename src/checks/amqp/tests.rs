@@ -64,7 +64,13 @@ async fn answered(adapt: impl FnOnce(&mut Settings), answers: &[Vec<u8>]) -> (Ou
 }
 
 fn start() -> Vec<u8> {
+    start_of(&Writer::new())
+}
+
+/// The greeting of a broker with these capabilities.
+fn start_of(capabilities: &Writer) -> Vec<u8> {
     let properties = Writer::new().short_text("product").octet(b'S').long_text("RabbitMQ");
+    let properties = properties.short_text("capabilities").octet(b'F').table(capabilities);
     let fields = Writer::new().octet(0).octet(9).table(&properties);
     method(0, (10, 10), &fields.long_text("PLAIN AMQPLAIN").long_text("en_US"))
 }
@@ -124,7 +130,13 @@ async fn measures_a_queue_and_says_good_bye() {
 
     assert_eq!(said[0], HEADER);
     let has = |said: &[u8], text: &[u8]| said.windows(text.len()).any(|part| part == text);
-    for text in ["\0me\0hush", "vitalsign", env!("CARGO_PKG_VERSION"), "authentication_failure_close"] {
+    for text in [
+        "\0me\0hush",
+        "vitalsign",
+        env!("CARGO_PKG_VERSION"),
+        "authentication_failure_close",
+        "connection.blocked",
+    ] {
         assert!(has(&said[1], text.as_bytes()), "{text:?}");
     }
     assert!(has(&said[2], b"\x00\x0a\x00\x28\x04shop"), "{:?}", said[2]);
@@ -138,6 +150,36 @@ async fn without_a_queue_no_channel_is_opened() {
     passes(&outcome);
     assert!(measured(&outcome).is_empty() && outcome.numbers.is_empty());
     assert_eq!(said[3], method::close());
+}
+
+/// The greeting of a broker that tells of its alarms.
+fn telling_start() -> Vec<u8> {
+    start_of(&Writer::new().short_text("connection.blocked").octet(b't').octet(1))
+}
+
+#[tokio::test]
+async fn a_broker_that_tells_of_alarms_is_asked_whether_it_takes_messages() {
+    let answers = [telling_start(), tune(), open_ok(), channel_open_ok(), close_ok()];
+    let (outcome, said) = answered(|settings| settings.queue = None, &answers).await;
+    passes(&outcome);
+    assert_eq!(measured(&outcome), [("alarm", 0.0)]);
+    assert_eq!(said[4], [method::begin_publish(), method::close()].concat());
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_no_messages_is_a_warning_and_its_queue_is_measured() {
+    for (words, cause) in [
+        ("low on memory", Cause::MemoryAlarm),
+        ("low on disk", Cause::DiskAlarm),
+        ("low on sleep", Cause::ResourceAlarm),
+    ] {
+        let mut answers = well();
+        (answers[0], answers[5]) = (telling_start(), method(0, (10, 60), &Writer::new().short_text(words)));
+        let (outcome, _) = answered(|_| (), &answers).await;
+        assert_eq!((outcome.verdict, outcome.cause), (Verdict::Warn(Reason::Other), Some(cause)));
+        assert_eq!(measured(&outcome), [("messages", 42.0), ("consumers", 3.0), ("alarm", 1.0)]);
+        assert_eq!(outcome.numbers.len(), 2);
+    }
 }
 
 #[tokio::test]
