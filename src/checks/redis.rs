@@ -1,7 +1,8 @@
 //! Kind `redis`: whether a Redis server lets us in and answers PING, and what it says of its memory and clients.
 //!
 //! Costs the server one connection and three commands, and two more for each measured list, stream or set; none of them
-//! takes longer where there is more data. A run that is dropped closes its connection. Nothing is retried: that is the
+//! takes longer where there is more data. Who answers PING is up, whatever becomes of INFO, which is asked last: a user may
+//! not be allowed it, an operator may have renamed it, a proxy may end the connection. A run that is dropped closes its connection. Nothing is retried: that is the
 //! runner's business. A node of a cluster or a sentinel is asked for itself, never for others.
 //!
 //! Phases: `resolve` (not for addresses), `connect`, `tls`, `auth` (logging in and choosing the database), `request`.
@@ -11,13 +12,14 @@ use std::collections::BTreeMap;
 use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
 use tokio::net::UnixStream;
+use tokio::time::timeout_at;
 
 use self::connection::{Connection, Wire};
 use self::server::{Place, Server};
 use super::kept::Kept;
 use super::{Built, Check, Kind, Probe, Run, net, reasons};
 use crate::config::Fields;
-use crate::model::{Cause, Measures, Name, Outcome, Phase, Reason, Unit};
+use crate::model::{Cause, Measures, Name, Outcome, Phase, Reason, Unit, Verdict};
 
 mod connection;
 mod failure;
@@ -83,14 +85,31 @@ impl RedisCheck {
     }
 
     async fn ask(&self, run: &Run, connection: &mut Connection) -> RedisResult<Outcome> {
-        run.phase(Phase::Request, connection.ask(async |commands| self.questions.put(commands).await)).await
+        run.phase(Phase::Request, async {
+            let outcome = connection.ask(async |commands| self.questions.put(commands).await).await?;
+            if !self.questions.info || outcome.verdict != Verdict::Pass {
+                return Ok(outcome);
+            }
+            match timeout_at(net::patience(run), connection.ask(ask_info)).await {
+                Ok(Ok(text)) => Ok(info::measure(&text, outcome)),
+                Ok(Err(_)) => Ok(outcome),
+                Err(_) => {
+                    // What comes after all would be taken for the next answer.
+                    connection.end();
+                    Ok(outcome)
+                }
+            }
+        })
+        .await
     }
 
     fn finish(&self, connection: Connection, answer: RedisResult<Outcome>) -> Outcome {
         match answer {
             Ok(outcome) => {
                 // What is not kept closes as it is dropped.
-                drop(self.kept.keep(connection));
+                if connection.lives() {
+                    drop(self.kept.keep(connection));
+                }
                 outcome
             }
             Err(error) => failure::of(&error),
@@ -110,9 +129,6 @@ impl Questions {
             return Ok(Outcome::caused_by(Cause::NoPong));
         }
         let mut outcome = Outcome::pass();
-        if self.info {
-            outcome = ask_info(connection, outcome).await?;
-        }
         for (measurement, key) in &self.lengths {
             let length = length(connection, key).await?;
             outcome = outcome.measure(measurement.clone(), length);
@@ -121,17 +137,13 @@ impl Questions {
     }
 }
 
-async fn ask_info(connection: &mut MultiplexedConnection, outcome: Outcome) -> RedisResult<Outcome> {
+async fn ask_info(mut connection: MultiplexedConnection) -> RedisResult<String> {
     let mut text = String::new();
     for section in ["memory", "clients"] {
-        match redis::cmd("INFO").arg(section).query_async::<String>(connection).await {
-            Ok(part) => text.push_str(&part),
-            // A user who may not ask this may still be told that the server answers.
-            Err(error) if failure::is_denied(&error) => return Ok(outcome),
-            Err(error) => return Err(error),
-        }
+        let part: String = redis::cmd("INFO").arg(section).query_async(&mut connection).await?;
+        text.push_str(&part);
     }
-    Ok(info::measure(&text, outcome))
+    Ok(text)
 }
 
 /// The length of what is at `key`; what does not exist is empty.
@@ -199,3 +211,6 @@ impl Kind for Redis {
         Some(Built { probe: Probe::new(RedisCheck { server, questions, kept: Kept::new(reuse) }), target })
     }
 }
+
+#[cfg(test)]
+mod tests;

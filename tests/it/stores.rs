@@ -231,6 +231,13 @@ fn redis_measures_itself_and_what_it_holds() {
 }
 
 #[test]
+fn redis_that_has_renamed_info_is_up() {
+    let redis = Redis::start_with(&["--rename-command", "INFO", "HIDDEN"]);
+    let it = passes(&format!("kind: redis, url: '{}'", redis.url()), &[]);
+    assert_eq!(it["details"], Value::Null, "{it}");
+}
+
+#[test]
 fn redis_says_why_it_lets_nobody_in() {
     let redis = Redis::start();
     let port = redis.port();
@@ -239,14 +246,20 @@ fn redis_says_why_it_lets_nobody_in() {
     let at = |who: &str| format!("kind: redis, url: 'redis://{who}127.0.0.1:{port}'");
     let without_info = passes(&at("ping:p@"), &[]);
     assert!(without_info["details"]["used_memory_bytes"].is_null(), "{without_info}");
-    fails(&at("nothing:p@"), "denied", "permission denied");
-    fails(&at(""), "auth", "credentials refused");
-    fails(&at(":wrong@"), "auth", "credentials refused");
+    fails(&at("nothing:p@"), "denied", "the user may not run the command");
+    fails(&at(""), "auth", "the server asks for a password and none is set");
+    fails(&at(":wrong@"), "auth", "the server refuses the user or the password");
+    assert_eq!(check(&at(":wrong@"))["cause"], "wrong_password");
     let nowhere = format!("kind: redis, url: '{}'", redis.url().replace("/0", "/99"));
-    fails(&nowhere, "not_found", "no such database");
+    fails(&nowhere, "not_found", "the database does not exist");
     let tls = at("").replace("redis://", "rediss://");
     let reason = check(&format!("{tls}, timeout: 1s"))["reason"].clone();
     assert!(reason == "tls" || reason == "connection_reset" || reason == "timeout", "{reason}");
+
+    redis.cli(&["acl", "setuser", "lengths", "on", ">p", "+ping", "+type", "+llen", "~jobs"]);
+    redis.cli(&["rpush", "jobs", "a", "b"]);
+    let lengths = passes(&format!("{}, lengths: {{ jobs: jobs }}", at("lengths:p@")), &[("jobs", 2.0)]);
+    assert_eq!(lengths["details"].as_object().map(serde_json::Map::len), Some(1), "{lengths}");
 
     redis.cli(&["config", "set", "maxclients", "1"]);
     let config = format!(

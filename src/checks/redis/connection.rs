@@ -48,6 +48,16 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Whether it can be asked again.
+    pub(super) fn lives(&self) -> bool {
+        self.driver.is_some()
+    }
+
+    /// Ends it: nothing more is sent or read.
+    pub(super) fn end(&mut self) {
+        self.driver = None;
+    }
+
     /// Asks, and does the driver's work meanwhile.
     pub(super) async fn ask<T>(&mut self, question: impl AsyncFnOnce(MultiplexedConnection) -> T) -> T {
         self.left.store(MOST, Ordering::Relaxed);

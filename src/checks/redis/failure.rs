@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 
 use crate::checks::reasons::{self, Failure};
 use crate::model::{Cause, Outcome, Reason};
@@ -59,17 +59,12 @@ fn io_of(error: &RedisError) -> Option<&io::Error> {
     source.downcast_ref().or_else(|| shared?.downcast_ref())
 }
 
-/// Whether the server refused a command because of who asks.
-pub(super) fn is_denied(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
-}
-
 /// What the first word of a server's error stands for.
 fn of_code(code: &str, detail: &str) -> Option<Failure> {
     Some(match code {
         "NOAUTH" => Cause::NoPassword.into(),
-        "WRONGPASS" => Reason::Auth.into(),
-        "NOPERM" => Reason::Denied.into(),
+        "WRONGPASS" => Cause::WrongPassword.into(),
+        "NOPERM" => Cause::CommandDenied.into(),
         "DENIED" => Cause::OnlyLocal.into(),
         "LOADING" => Cause::Loading.into(),
         "BUSY" => Cause::BusyScript.into(),
@@ -80,7 +75,9 @@ fn of_code(code: &str, detail: &str) -> Option<Failure> {
         "WRONGTYPE" => Cause::NoLength.into(),
         "ERR" if detail.contains("max number of clients") => Cause::NoFreeConnection.into(),
         "ERR" if detail.contains("DB index") => Cause::NoSuchDatabase.into(),
-        "ERR" if detail.contains("AUTH") => Reason::Auth.into(),
+        // How versions before 6 say it.
+        "ERR" if detail.contains("invalid password") => Cause::WrongPassword.into(),
+        "ERR" if detail.contains("AUTH") => Cause::PasswordNotWanted.into(),
         _ => return None,
     })
 }
@@ -108,6 +105,7 @@ mod tests {
             ("WRONGPASS", "", Some(Reason::Auth)),
             ("NOPERM", "", Some(Reason::Denied)),
             ("ERR", "max number of clients reached", Some(Reason::PoolExhausted)),
+            ("ERR", "invalid password", Some(Reason::Auth)),
             ("ERR", "DB index is out of range", Some(Reason::NotFound)),
             ("ERR", "unknown command", None),
             ("NEW", "", None),
