@@ -19,4 +19,4 @@ pub use group::{GROUP_HEALTH, GROUP_LIVE, GROUP_READY, GROUP_STARTUP, GroupView,
 pub use metrics::DEFINITIONS;
 pub(crate) use pulse::BEAT;
 pub use pulse::Pulse;
-pub use tracker::Tracker;
+pub use tracker::{ADVICE, Tracker};

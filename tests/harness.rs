@@ -11,6 +11,7 @@ pub(crate) mod guard;
 pub(crate) mod http;
 pub(crate) mod inside;
 pub(crate) mod machine;
+pub(crate) mod mariadb;
 pub(crate) mod node_exporter;
 pub(crate) mod openmetrics;
 #[cfg(feature = "otlp")]

@@ -64,6 +64,8 @@ mod sources;
 mod stores;
 #[path = "it/tasks.rs"]
 mod tasks;
+#[path = "it/tcp.rs"]
+mod tcp;
 #[path = "it/traces.rs"]
 mod traces;
 #[path = "it/traps.rs"]

@@ -18,6 +18,7 @@ use crate::trace;
 /// One run of a check, as the check sees it.
 #[derive(Clone, Debug)]
 pub struct Run {
+    started: Instant,
     deadline: Instant,
     timeout: Duration,
     phases: Arc<Mutex<Phases>>,
@@ -29,6 +30,8 @@ struct Phases {
     current: Option<Current>,
     /// The one that began last.
     last: Option<Phase>,
+    /// How long it took until the answer was known.
+    answered: Option<Duration>,
 }
 
 /// The phase that is going on.
@@ -51,8 +54,8 @@ impl Run {
     /// A run that begins now and may take `timeout`.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
-        let timeout = timeout.min(LONGEST);
-        Self { deadline: Instant::now() + timeout, timeout, phases: Arc::default() }
+        let (started, timeout) = (Instant::now(), timeout.min(LONGEST));
+        Self { started, deadline: started + timeout, timeout, phases: Arc::default() }
     }
 
     /// How long the whole run may take; for limits that the other side should keep.
@@ -65,6 +68,18 @@ impl Run {
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Notes that the answer is known by now. What the run does after that, such as to end a connection politely, is not
+    /// counted as the time that it took.
+    pub fn answered(&self) {
+        let took = self.started.elapsed();
+        self.phases.lock().answered.get_or_insert(took);
+    }
+
+    /// How long it took until the answer was known; `None` where the run has not said so.
+    pub(crate) fn took(&self) -> Option<Duration> {
+        self.phases.lock().answered
     }
 
     /// Waits for `work` and notes how long it took as `phase`. A phase that happens twice adds up.

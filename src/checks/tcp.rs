@@ -1,13 +1,21 @@
 //! Kind `tcp`: whether something accepts connections, and, if told to, whether it speaks as expected.
 //!
-//! Costs one look-up and one connection a run, and at most 4 KiB of the answer. Knows no protocol and no TLS.
+//! Costs one look-up and one connection a run, and at most 4 KiB of the answer. The connection is ended so that neither
+//! side resets it: we end our side, read what still comes, and wait for the other side's end. That wait is no part of the
+//! latency; nearly every server ends at once, and one that does not costs an open connection for a tenth of a second
+//! (longer, up to a second, where the server is far away). Knows no TLS, and of protocols only the greeting of MySQL,
+//! whose servers count such a connection as an error and lock out whoever makes too many.
+
+mod greeting;
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
+use self::greeting::Greeting;
 use super::net::{self, Address};
 use super::{Built, Check, Kind, Probe, Run, Target, kind_meant_by, reasons};
 use crate::config::{Fields, Secret};
@@ -15,6 +23,9 @@ use crate::model::{Cause, Measures, Outcome, Phase, Reason};
 
 /// The most that is read of an answer.
 const MOST: usize = 4096;
+/// How long the other side may take to end its side of the connection: twice as long as it took to connect, within
+/// these limits.
+const PARTING: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 const REASONS: &[Reason] = &[
     Reason::Dns,
@@ -22,6 +33,7 @@ const REASONS: &[Reason] = &[
     Reason::ConnectionReset,
     Reason::Unreachable,
     Reason::Denied,
+    Reason::PoolExhausted,
     Reason::UnexpectedBody,
     Reason::Other,
 ];
@@ -37,36 +49,58 @@ struct TcpCheck {
 
 impl Check for TcpCheck {
     async fn run(&self, run: &Run) -> Outcome {
+        let started = Instant::now();
         let mut stream = match net::connect(run, &self.address).await {
             Ok(stream) => stream,
             Err(error) => return reasons::failed(error.failure, REASONS).because(error),
         };
+        let (least, most) = PARTING;
+        let patience = (started.elapsed() * 2).clamp(least, most);
         if let Some(send) = &self.send
             && let Err(error) = run.phase(Phase::Request, stream.write_all(send.expose().as_bytes())).await
         {
             return failed(&error);
         }
-        match &self.expect {
-            Some(expect) => self.listen(run, &mut stream, expect).await,
+        let mut answer = Vec::new();
+        let outcome = match &self.expect {
+            Some(expect) => listen(run, &mut stream, &mut answer, expect).await,
             None => Outcome::pass(),
+        };
+        run.answered();
+        part(&mut stream, &mut answer, (Instant::now() + patience).min(net::patience(run))).await;
+        match greeting::of(&answer) {
+            Greeting::Mysql => outcome.advise(greeting::ADVICE),
+            Greeting::Refusal(code) => greeting::refused(code),
+            Greeting::Other => outcome,
         }
     }
 }
 
-impl TcpCheck {
-    /// Reads until the answer holds `expect`, or until it is clear that it does not.
-    async fn listen(&self, run: &Run, stream: &mut TcpStream, expect: &str) -> Outcome {
-        let mut answer = Vec::new();
-        let found = run.phase(Phase::Request, read_until(stream, &mut answer, expect.as_bytes()));
-        match timeout_at(net::patience(run), found).await {
-            Ok(Ok(true)) => Outcome::pass(),
-            Ok(Ok(false)) if answer.is_empty() => Outcome::caused_by(Cause::NoAnswer),
-            Ok(Err(error)) => failed(&error),
-            Err(_) if answer.is_empty() => Outcome::failed(Reason::Timeout),
-            Ok(Ok(false)) | Err(_) => Outcome::failed(Reason::UnexpectedBody)
-                .message(format!("the answer does not contain {expect:?}")),
+/// Reads until the answer holds `expect`, or until it is clear that it does not.
+async fn listen(run: &Run, stream: &mut TcpStream, answer: &mut Vec<u8>, expect: &str) -> Outcome {
+    let found = run.phase(Phase::Request, read_until(stream, answer, expect.as_bytes()));
+    match timeout_at(net::patience(run), found).await {
+        Ok(Ok(true)) => Outcome::pass(),
+        Ok(Ok(false)) if answer.is_empty() => Outcome::caused_by(Cause::NoAnswer),
+        Ok(Err(error)) => failed(&error),
+        Err(_) if answer.is_empty() => Outcome::failed(Reason::Timeout),
+        Ok(Ok(false)) | Err(_) => {
+            Outcome::failed(Reason::UnexpectedBody).message(format!("the answer does not contain {expect:?}"))
         }
     }
+}
+
+/// Ends our side of the connection and waits for the other side to end its own, reading what still comes: bytes that
+/// nobody has read would make the system reset the connection. Whatever happens here changes no verdict.
+async fn part(stream: &mut TcpStream, answer: &mut Vec<u8>, until: Instant) {
+    let rest = async {
+        stream.shutdown().await?;
+        let mut rest = stream.take(MOST as u64);
+        while rest.read_buf(answer).await? > 0 {}
+        Ok::<(), io::Error>(())
+    };
+    // Not in time or not at all: the connection closes as it is dropped.
+    let _ = timeout_at(until, rest).await;
 }
 
 /// Whether `expect` came before the end of the answer or of what is read of it.
@@ -128,6 +162,9 @@ impl Kind for Tcp {
             return None;
         }
         let address = Address::parse(&address).map_err(|problem| fields.problem("address", problem)).ok()?;
+        if address.port == greeting::PORT {
+            fields.warn("address", greeting::COUNTED, Some(greeting::HELP.to_owned()));
+        }
         let target =
             Target { address: Some(address.host.clone()), port: Some(address.port), ..Target::default() };
         Some(Built { probe: Probe::new(TcpCheck { address, send, expect }), target })

@@ -26,12 +26,12 @@ impl Document {
     #[must_use]
     pub fn parse(file: &str, text: impl AsRef<[u8]>, env: &dyn Fn(&str) -> Option<String>) -> Self {
         let base = std::path::Path::new(file).parent().map_or_else(PathBuf::new, PathBuf::from);
-        let mut problems = Problems::new(file);
+        let (mut problems, warnings) = (Problems::new(file), Problems::new(file));
         let mut root = parse::parse(text.as_ref(), &mut problems);
         if let Some(root) = &mut root {
             interpolate::resolve(root, &Sources { env, base: base.clone() }, &mut problems);
         }
-        let shared = Shared { problems, base, ..Shared::default() };
+        let shared = Shared { problems, warnings, base, ..Shared::default() };
         Self { root, shared, environment: Environment::default() }
     }
 
@@ -70,8 +70,9 @@ impl Document {
             if environment.leave_out_wrong(&shared.problems) {
                 continue;
             }
-            let warnings = environment.into_warnings();
+            let mut warnings = environment.into_warnings();
             if shared.problems.is_empty() {
+                warnings.extend(shared.warnings.texts());
                 return Ok((value, Records { all, secrets: longest_first(shared.secrets), warnings }));
             }
             for warning in warnings {

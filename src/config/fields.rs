@@ -256,6 +256,12 @@ impl<'a> Fields<'a> {
         value.shown.as_deref().filter(|_| public && !value.secret && !self.is_wrong(name))
     }
 
+    /// Notes at the place of `name` that its value is allowed and yet probably not wanted.
+    pub fn warn(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
+        let (name, place, _) = self.place_of(name);
+        self.shared.warn(place, &self.path.key(&name), message.into(), help);
+    }
+
     /// Notes a problem with `name` at its place.
     pub fn problem(&mut self, name: &str, message: impl Into<String>) {
         self.problem_with_help(name, message, None);
@@ -263,13 +269,19 @@ impl<'a> Fields<'a> {
 
     /// The same, with a hint.
     pub fn problem_with_help(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
+        let (name, place, inherited) = self.place_of(name);
+        self.note(place, &self.path.key(&name), message.into(), help, inherited);
+    }
+
+    /// The key that `name`, or the path of the file that holds it, stands at, where that is, and whether it stands in for
+    /// many.
+    fn place_of(&self, name: &str) -> (String, Place, bool) {
         let twin = format!("{name}_file");
-        let (name, place, inherited) = match (self.find(name), self.find(&twin)) {
-            (Some(entry), _) => (name, entry.at(), entry.inherited),
-            (None, Some(entry)) => (twin.as_str(), entry.at(), entry.inherited),
-            (None, None) => (name, self.place, false),
-        };
-        self.note(place, &self.path.key(name), message.into(), help, inherited);
+        match (self.find(name), self.find(&twin)) {
+            (Some(entry), _) => (name.to_owned(), entry.at(), entry.inherited),
+            (None, Some(entry)) => (twin, entry.at(), entry.inherited),
+            (None, None) => (name.to_owned(), self.place, false),
+        }
     }
 
     /// Notes that `name`, where it is there, belongs elsewhere; it is not called unknown too.

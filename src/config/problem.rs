@@ -128,6 +128,13 @@ impl Problems {
         self.found.is_empty()
     }
 
+    /// Every problem, by place, behind the name of the file.
+    pub(super) fn texts(&self) -> impl Iterator<Item = String> {
+        self.found.iter().map(|problem| {
+            if problem.is_of_variable() { problem.to_string() } else { format!("{}:{problem}", self.file) }
+        })
+    }
+
     /// All problems, by place.
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {
@@ -137,15 +144,8 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.found.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            f.write_str(separator)?;
-            if !problem.is_of_variable() {
-                write!(f, "{}:", self.file)?;
-            }
-            problem.fmt(f)?;
-        }
-        Ok(())
+        let all: Vec<String> = self.texts().collect();
+        f.write_str(&all.join("\n"))
     }
 }
 

@@ -115,7 +115,8 @@ impl Records {
     }
 
     /// What is wrong with variables of the environment, which are ignored where it is: sentences that begin with their
-    /// names and hold nothing of their values.
+    /// names and hold nothing of their values. Then what is allowed in the text and yet probably not wanted, with its
+    /// place.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings

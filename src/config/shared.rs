@@ -11,6 +11,8 @@ use super::secret::Secret;
 #[derive(Clone, Default)]
 pub(super) struct Shared {
     pub(super) problems: Problems,
+    /// What is allowed and yet probably not wanted.
+    pub(super) warnings: Problems,
     pub(super) secrets: Vec<Secret>,
     /// The folder that relative paths start from.
     pub(super) base: PathBuf,
@@ -25,12 +27,24 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn note(&mut self, place: Place, path: &Path, message: String, help: Option<String>) {
         if !self.describing && !self.muted {
-            let variable = self.environment.variable(path).filter(|_| place == Place::ENVIRONMENT);
-            if let Some(name) = variable {
-                return self.problems.add(Problem::of_variable(name, message, help));
-            }
-            let Place { line, column } = place;
-            self.problems.add(Problem { line, column, path: path.to_string(), message, help });
+            let problem = self.problem(place, path, message, help);
+            self.problems.add(problem);
         }
+    }
+
+    pub(super) fn warn(&mut self, place: Place, path: &Path, message: String, help: Option<String>) {
+        if !self.describing && !self.muted {
+            let warning = self.problem(place, path, message, help);
+            self.warnings.add(warning);
+        }
+    }
+
+    fn problem(&self, place: Place, path: &Path, message: String, help: Option<String>) -> Problem {
+        let variable = self.environment.variable(path).filter(|_| place == Place::ENVIRONMENT);
+        if let Some(name) = variable {
+            return Problem::of_variable(name, message, help);
+        }
+        let Place { line, column } = place;
+        Problem { line, column, path: path.to_string(), message, help }
     }
 }

@@ -16,7 +16,7 @@ use super::streak::Streak;
 use super::thresholds::{Finding, Watched};
 
 /// The key of the detail that holds what an operator should change.
-const ADVICE: &str = "advice";
+pub const ADVICE: &str = "advice";
 
 /// The writer of one check's verdicts.
 #[derive(Debug)]

@@ -59,7 +59,8 @@ pub(super) async fn execute(probe: &Probe, limit: Duration, blocking: &Arc<Semap
         Ok(Err(error)) => (broken(&error), None),
         Err(_) => (Outcome::failed(Reason::Timeout), end(handle).await),
     };
-    let course = Course { took: elapsed.min(limit), phases: run.phases(), last: run.last_phase() };
+    let took = run.took().unwrap_or(elapsed).min(limit);
+    let course = Course { took, phases: run.phases(), last: run.last_phase() };
     run.end_spans();
     Ended { outcome, course, stuck }
 }

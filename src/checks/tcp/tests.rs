@@ -53,6 +53,9 @@ async fn taken(stream: &TcpStream) {
     }
 }
 
+/// The greeting of a MariaDB server.
+const MARIADB: &[u8] = b"d\0\0\0\n5.5.5-10.11.19-MariaDB-0+deb12u1\0\x04\0\0\0-}Q\\Y-qs\0\xfe\xf7\x08\x02\0\xff\x81\x15\0\0\0\0\0\0\x1d\0\0\0oT6Mc+Iotwz|\0mysql_native_password\0";
+
 fn fails(outcome: &Outcome, reason: Reason) {
     assert_eq!(outcome.verdict, Verdict::Fail(reason), "{outcome:?}");
     assert!(reason == Reason::Timeout || REASONS.contains(&reason));
@@ -63,6 +66,71 @@ async fn an_open_port_is_enough() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let outcome = check(listener.local_addr().unwrap().port(), None, None).run(&Run::new(TIMEOUT)).await;
     assert_eq!(outcome.verdict, Verdict::Pass);
+}
+
+/// Writes `banner`, and says what the client does then: it should end its side, and not reset the connection.
+async fn treated(banner: &[u8], expect: Option<&str>) -> (Outcome, io::Result<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let check = check(listener.local_addr().unwrap().port(), None, expect);
+    let run = Run::new(TIMEOUT);
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(banner).await.unwrap();
+        let end = stream.read(&mut [0; 8]).await;
+        // What was written after the client had gone is answered by a reset.
+        let _ = stream.write_all(banner).await;
+        let reset = stream.take_error().unwrap();
+        reset.map_or(end, Err)
+    };
+    tokio::join!(check.run(&run), server)
+}
+
+#[tokio::test]
+async fn a_banner_that_nobody_asked_for_resets_no_connection() {
+    for (banner, expect) in
+        [(&b"220 mail ESMTP\r\n"[..], None), (b"220 mail ESMTP\r\n250 more\r\n", Some("220"))]
+    {
+        let (outcome, end) = treated(banner, expect).await;
+        assert_eq!(outcome.verdict, Verdict::Pass, "{outcome:?}");
+        assert_eq!(end.unwrap(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_end_its_side_makes_no_slow_run() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let run = Run::new(TIMEOUT);
+    let outcome = check(listener.local_addr().unwrap().port(), None, None).run(&run).await;
+    assert_eq!(outcome.verdict, Verdict::Pass);
+    assert!(run.took().unwrap() < PARTING.0, "{:?}", run.took());
+    let left = run.deadline() - tokio::time::Instant::now();
+    assert!(left > TIMEOUT - PARTING.1, "it waited too long: {left:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_counts_it_as_an_error_is_recognised() {
+    for expect in [None, Some("MariaDB")] {
+        let outcome = against(None, expect, TIMEOUT, async |mut stream: TcpStream| {
+            stream.write_all(MARIADB).await.unwrap();
+        });
+        let outcome = outcome.await;
+        assert_eq!(outcome.verdict, Verdict::Pass);
+        assert!(outcome.advice.unwrap().contains("connection error"), "{outcome:?}");
+    }
+    let other = against(None, None, TIMEOUT, async |mut stream: TcpStream| {
+        stream.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n").await.unwrap();
+    });
+    assert_eq!(other.await.advice, None);
+}
+
+#[tokio::test]
+async fn a_server_that_has_locked_us_out_is_never_green() {
+    for expect in [None, Some("MariaDB")] {
+        let outcome = against(None, expect, TIMEOUT, async |mut stream: TcpStream| {
+            stream.write_all(b"j\0\0\0\xffi\x04Host '192.0.2.2' is blocked because of many connection errors; unblock with 'mariadb-admin flush-hosts'").await.unwrap();
+        });
+        fails(&outcome.await, Reason::Denied);
+    }
 }
 
 #[tokio::test]
@@ -178,6 +246,10 @@ fn settings_are_read_and_problems_told() {
     let (built, _) = build(Tcp.example()).unwrap();
     let target = built.unwrap().target;
     assert_eq!((target.address.as_deref(), target.port), (Some("mail.internal"), Some(25)));
+
+    let warnings = |address: &str| build(&format!("address: {address}\n")).unwrap().1.warnings().concat();
+    assert_eq!(warnings("mail.internal:25"), "");
+    assert!(warnings("db.internal:3306").contains("t:1:10: address: each run counts as a connection error"));
 
     let problems = build("address: mail.internal\nsend: hush\nexpect: \"\"\n").err().unwrap().to_string();
     assert!(problems.contains("write it as host:port"), "{problems}");
