@@ -41,7 +41,7 @@ pub(crate) use client_names::show as show_client_names;
 pub use example::example;
 pub use function::{FunctionCheck, check, check_with};
 pub use invalid::InvalidCheck;
-pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, from_environment, variables};
+pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, from_environment, listens, variables};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use ready::pool;
 pub use ready::{tasks_of_group, tasks_of_runtime};

@@ -7,6 +7,7 @@ mod healthcheck;
 mod output;
 mod run;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -68,9 +69,8 @@ enum Action {
     Assets(assets::AssetsAction),
     /// Ask a health endpoint and exit 0 on 200, else 1: for containers without curl
     Healthcheck {
-        /// The endpoint
-        #[arg(default_value = "http://127.0.0.1:10464/health/live")]
-        url: String,
+        /// The endpoint [default: /health/live where the configuration says that the agent listens]
+        url: Option<String>,
         /// How many seconds to wait for the answer
         #[arg(long, default_value_t = 5)]
         timeout: u16,
@@ -122,7 +122,14 @@ impl ValueEnum for LogFormat {
 #[must_use]
 pub fn main() -> ExitCode {
     telemetry::report_panics();
-    let Command { mut options, action } = Command::parse();
+    let Command { mut options, action } = match Command::try_parse() {
+        Ok(command) => command,
+        Err(other) => {
+            // Help and version are answers, not errors. Nothing is left to do where they cannot be printed.
+            let _ = other.print();
+            return if other.use_stderr() { Refused::Usage.code() } else { ExitCode::SUCCESS };
+        }
+    };
     match action.unwrap_or(Action::Run) {
         Action::Run => run::run(&options),
         Action::Check { names, format } => check::check(&options, &names, format),
@@ -130,40 +137,62 @@ pub fn main() -> ExitCode {
         Action::Config(ConfigAction::Show) => config::show(&options),
         Action::Config(ConfigAction::Example { topic }) => config::example(topic.as_deref()),
         Action::Assets(action) => assets::assets(&mut options, action),
-        Action::Healthcheck { url, timeout } => healthcheck::healthcheck(&url, timeout),
+        Action::Healthcheck { url, timeout } => healthcheck::healthcheck(&options, url, timeout),
+    }
+}
+
+/// Why nothing was done; what it was has been said. The exit codes are those of sysexits(3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    /// The command line.
+    Usage,
+    /// The configuration.
+    Configuration,
+}
+
+impl Refused {
+    fn code(self) -> ExitCode {
+        match self {
+            Self::Usage => 64.into(),
+            Self::Configuration => 78.into(),
+        }
     }
 }
 
 impl Options {
     /// Reads the configuration that these options lead to; says what is wrong with it where it cannot be used.
-    fn plan(&self) -> Option<(Plan, Records)> {
+    fn plan(&self) -> Result<(Plan, Records), Refused> {
         let document = self.document()?.with_environment(&agent::variables(), &environment);
-        let (mut plan, records) = Plan::read(document).map_err(|problems| complain(&problems)).ok()?;
-        if !self.listen.is_empty() {
-            plan.listen.clear();
-        }
-        for text in &self.listen {
-            let Some(address) = crate::config::listen_address(text) else {
-                complain(&format!(
-                    "--web.listen-address: {text:?} is no address: write :10464 or 127.0.0.1:10464"
-                ));
-                return None;
-            };
-            plan.listen.push(address);
-        }
-        if plan.listen.is_empty() {
-            plan.listen.extend(crate::config::listen_address(agent::DEFAULT_LISTEN));
-        }
+        let (mut plan, records) = Plan::read(document).map_err(|problems| {
+            complain(&problems);
+            Refused::Configuration
+        })?;
+        plan.listen = self.listen(plan.listen)?;
         let found_out = plan.find_out(&environment);
         for warning in records.warnings().iter().chain(&found_out) {
             complain(&format!("warning: {warning}"));
         }
         plan.log_level = self.log_level.unwrap_or(plan.log_level);
         plan.log_format = self.log_format.unwrap_or(plan.log_format);
-        Some((plan, records))
+        Ok((plan, records))
     }
 
-    fn document(&self) -> Option<Document> {
+    /// Where the agent listens: these options win over the configuration.
+    fn listen(&self, configured: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
+        let asked = self.listen.iter().map(|text| {
+            crate::config::listen_address(text).ok_or_else(|| {
+                complain(&format!(
+                    "--web.listen-address: {text:?} is not a valid address: write :10464 or 127.0.0.1:10464"
+                ));
+                Refused::Usage
+            })
+        });
+        let asked = asked.collect::<Result<Vec<_>, _>>()?;
+        let default = || crate::config::listen_address(agent::DEFAULT_LISTEN).into_iter().collect();
+        Ok([asked, configured].into_iter().find(|addresses| !addresses.is_empty()).unwrap_or_else(default))
+    }
+
+    fn document(&self) -> Result<Document, Refused> {
         let default = PathBuf::from(DEFAULT_FILE);
         let file = self.config_file.clone().or_else(|| default.exists().then_some(default));
         let Some(file) = file else {
@@ -171,13 +200,13 @@ impl Options {
             for message in not_checked {
                 complain(&message);
             }
-            return Some(Document::parse("environment", text, &environment));
+            return Ok(Document::parse("environment", text, &environment));
         };
         match std::fs::read(&file) {
-            Ok(text) => Some(Document::parse(&file.to_string_lossy(), text, &environment)),
+            Ok(text) => Ok(Document::parse(&file.to_string_lossy(), text, &environment)),
             Err(error) => {
                 complain(&format!("{}: cannot be read: {error}", file.display()));
-                None
+                Err(Refused::Configuration)
             }
         }
     }

@@ -171,13 +171,31 @@ impl Plan {
 /// The section `defaults` stands in for what checks leave out.
 const DEFAULTS: Inheritance = Inheritance { from: "defaults", sorts: "kinds", to: "checks", sort: "kind" };
 
-/// Reads the whole file. Also what a description of all settings is made from.
-pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
-    let defaults = Plan::default();
+/// Where a configuration says that the agent listens; empty where it says nothing. Looks at no other setting.
+///
+/// # Errors
+/// The problems of this setting, and those of the text as a whole.
+pub fn listens(document: Document) -> Result<Vec<SocketAddr>, Problems> {
+    let (listens, _) = document.read(|fields| {
+        let listens = read_listen(fields);
+        fields.ignore_rest();
+        listens
+    })?;
+    Ok(listens)
+}
+
+fn read_listen(fields: &mut Fields<'_>) -> Vec<SocketAddr> {
     let listen = fields.optional::<OneOrMany<SocketAddr>>(
         "listen",
         "where to listen: `:port` for every interface, `address:port`, or a list of them (default `:10464`)",
     );
+    listen.map(|OneOrMany(addresses)| addresses).unwrap_or_default()
+}
+
+/// Reads the whole file. Also what a description of all settings is made from.
+pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
+    let defaults = Plan::default();
+    let listen = read_listen(fields);
     let (named, versioned) = (fields.is_set("service"), fields.is_set("version"));
     let service = fields.or("service", defaults.service, "the service whose health this is");
     let version = fields.or("version", defaults.version, "the version of that service");
@@ -219,7 +237,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
     let checks = fields.entries("checks", "what is checked, by name", read_check);
     refuse_settings_of_checks(fields);
     Plan {
-        listen: listen.map(|OneOrMany(addresses)| addresses).unwrap_or_default(),
+        listen,
         service,
         version,
         drain,

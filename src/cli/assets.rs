@@ -83,7 +83,10 @@ fn export(dir: &Path, place: &Place) -> ExitCode {
 }
 
 fn rules(options: &Options, place: &Place) -> ExitCode {
-    let Some((plan, _)) = options.plan() else { return ExitCode::FAILURE };
+    let (plan, _) = match options.plan() {
+        Ok(read) => read,
+        Err(refused) => return refused.code(),
+    };
     let checks: Vec<Objective> = plan
         .checks
         .iter()

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use tokio::time::Instant;
 
-use crate::health::{Board, GROUP_HEALTH, GroupView, Judged};
+use crate::health::{ADVICE, Board, GROUP_HEALTH, GroupView, Judged};
 use crate::metrics::Store;
-use crate::model::State;
+use crate::model::{Detail, State};
 use crate::runner::run_once;
 use crate::{telemetry, web};
 
@@ -18,7 +18,7 @@ use super::{CheckFormat, Options};
 const UNKNOWN: u8 = 3;
 
 pub(super) fn check(options: &Options, names: &[String], format: CheckFormat) -> ExitCode {
-    let Some((mut plan, _)) = options.plan() else { return UNKNOWN.into() };
+    let Ok((mut plan, _)) = options.plan() else { return UNKNOWN.into() };
     for name in names {
         if !plan.checks.iter().any(|check| check.name.as_str() == name) {
             complain(&format!("no check is called {name:?}: see `vitalsign config show`"));
@@ -93,6 +93,10 @@ fn row(judged: &Judged) -> [String; 5] {
     if let Some(standing) = &judged.standing {
         latency = format!("{:.1} ms", standing.latency.as_secs_f64() * 1_000.0);
         details.extend(standing.failing.as_ref().map(|failing| failing.message.to_string()));
+        let advice = standing.details.iter().find(|(key, _)| key == ADVICE);
+        if let Some((_, Detail::Text(advice))) = advice {
+            details.push(advice.clone());
+        }
         details.extend(standing.measurements.iter().map(|(name, value)| format!("{name}={value}")));
     } else {
         details.push("no answer".to_owned());

@@ -4,11 +4,14 @@ use std::process::ExitCode;
 
 use crate::agent;
 
-use super::Options;
 use super::output::{complain, print};
+use super::{Options, Refused};
 
 pub(super) fn check(options: &Options) -> ExitCode {
-    let Some((plan, _)) = options.plan() else { return ExitCode::FAILURE };
+    let (plan, _) = match options.plan() {
+        Ok(read) => read,
+        Err(refused) => return refused.code(),
+    };
     let count = plan.checks.len();
     let checks = if count == 1 { "check" } else { "checks" };
     print(&format!("the configuration is good: {count} {checks}\n"));
@@ -16,7 +19,10 @@ pub(super) fn check(options: &Options) -> ExitCode {
 }
 
 pub(super) fn show(options: &Options) -> ExitCode {
-    let Some((_, records)) = options.plan() else { return ExitCode::FAILURE };
+    let (_, records) = match options.plan() {
+        Ok(read) => read,
+        Err(refused) => return refused.code(),
+    };
     print(&records.to_string());
     ExitCode::SUCCESS
 }
@@ -29,7 +35,7 @@ pub(super) fn example(topic: Option<&str>) -> ExitCode {
         }
         Err(message) => {
             complain(&message);
-            ExitCode::FAILURE
+            Refused::Usage.code()
         }
     }
 }

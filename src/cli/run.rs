@@ -16,7 +16,10 @@ use super::Options;
 use super::output::complain;
 
 pub(super) fn run(options: &Options) -> ExitCode {
-    let Some((plan, _)) = options.plan() else { return ExitCode::FAILURE };
+    let (plan, _) = match options.plan() {
+        Ok(read) => read,
+        Err(refused) => return refused.code(),
+    };
     let store = Store::new();
     // Signals are waited for apart from everything that may get stuck; beside them only traces and logs are sent.
     let waiting = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

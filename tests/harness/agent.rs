@@ -55,6 +55,12 @@ impl Launch {
         self
     }
 
+    /// On the address of its configuration rather than on a port of its own choice.
+    pub(crate) fn listening_as_configured(mut self) -> Self {
+        self.args.retain(|arg| !arg.starts_with("--web.listen-address="));
+        self
+    }
+
     /// One more argument.
     pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());

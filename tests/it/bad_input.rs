@@ -8,11 +8,15 @@ use crate::harness::agent::{Finished, Launch};
 #[path = "bad_input/clients.rs"]
 mod clients;
 
+/// The exit codes of sysexits(3) for a command line and a configuration that are wrong.
+const USAGE: i32 = 64;
+const CONFIGURATION: i32 = 78;
+
 /// What is said about a configuration, without the path of its file.
 #[track_caller]
 fn refused(config: &str) -> String {
     let finished = Launch::new(config).run();
-    let text = complaint(&finished);
+    let text = complaint(&finished, CONFIGURATION);
     assert!(!text.contains("listening"), "it ran: {text}");
     let file = |line: &str| match line.split_once("vitalsign.yaml:") {
         Some((_, place)) => place.to_owned(),
@@ -22,8 +26,8 @@ fn refused(config: &str) -> String {
 }
 
 #[track_caller]
-fn complaint(finished: &Finished) -> String {
-    assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+fn complaint(finished: &Finished, code: i32) -> String {
+    assert_eq!(finished.status.code(), Some(code), "{finished:?}");
     assert_eq!(finished.stdout, "");
     let said = &finished.stderr;
     assert!(!said.contains("panic") && !said.contains("RUST_BACKTRACE"), "{said}");
@@ -184,9 +188,9 @@ fn all_problems_are_told_at_once_in_their_order() {
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let finished = Launch::without_config().arg("--config.file=missing/vitalsign.yaml").run();
-    let said = complaint(&finished);
+    let said = complaint(&finished, CONFIGURATION);
     assert!(said.starts_with("missing/vitalsign.yaml: cannot be read: No such file"), "{said}");
-    let said = complaint(&Launch::without_config().arg("--config.file=/").run());
+    let said = complaint(&Launch::without_config().arg("--config.file=/").run(), CONFIGURATION);
     assert!(said.starts_with("/: cannot be read: "), "{said}");
 }
 
@@ -194,21 +198,22 @@ fn a_file_that_cannot_be_read_is_named() {
 fn a_port_in_use_is_told() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let said = complaint(&Launch::without_config().arg(format!("--web.listen-address={address}")).run());
+    let said = complaint(&Launch::without_config().arg(format!("--web.listen-address={address}")).run(), 1);
     assert!(said.contains(&format!("cannot listen on {address}: the port is in use")), "{said}");
 }
 
 #[test]
 fn flags_are_checked_too() {
-    let said = complaint(&Launch::new("checks: {}").arg("--web.listen-address=nowhere").run());
-    assert!(said.contains("--web.listen-address: \"nowhere\" is no address"), "{said}");
+    let said = complaint(&Launch::new("checks: {}").arg("--web.listen-address=nowhere").run(), USAGE);
+    assert!(said.contains("--web.listen-address: \"nowhere\" is not a valid address"), "{said}");
     let finished = Launch::new("checks: {}").arg("--log.level=loud").run();
-    assert_eq!(finished.status.code(), Some(2));
+    assert_eq!(finished.status.code(), Some(USAGE));
     assert!(
         finished.stderr.contains("possible values: error, warn, info, debug, trace"),
         "{}",
         finished.stderr
     );
     let finished = Launch::new("checks: {}").arg("chek").run();
+    assert_eq!(finished.status.code(), Some(USAGE));
     assert!(finished.stderr.contains("similar subcommand exists: 'check'"), "{}", finished.stderr);
 }

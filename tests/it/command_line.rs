@@ -138,7 +138,7 @@ fn config_check_says_yes_or_what_is_wrong() {
     assert_eq!((finished.status.code(), finished.stderr.as_str()), (Some(0), ""));
     assert_eq!(finished.stdout, "the configuration is good: 1 check\n");
     let finished = Launch::new("checks: { full: { kind: disc } }").arg("config").arg("check").run();
-    assert_eq!((finished.status.code(), finished.stdout.as_str()), (Some(1), ""));
+    assert_eq!((finished.status.code(), finished.stdout.as_str()), (Some(78), ""));
     assert!(finished.stderr.contains("did you mean `disk`?"), "{}", finished.stderr);
 }
 
@@ -232,19 +232,41 @@ fn healthcheck_asks_an_endpoint() {
     assert_eq!(ready.status.code(), Some(1));
     assert!(ready.stderr.contains("status 503") && ready.stderr.contains("[-] mail"), "{}", ready.stderr);
 
-    for (url, wanted) in [
-        (format!("http://127.0.0.1:{}/", ports::free()), "no answer from 127.0.0.1:"),
-        ("https://127.0.0.1/".to_owned(), "cannot ask over https"),
-        ("nowhere".to_owned(), "not a url"),
+    for (url, code, wanted) in [
+        (format!("http://127.0.0.1:{}/", ports::free()), 1, "no answer from 127.0.0.1:"),
+        ("https://127.0.0.1/".to_owned(), 64, "cannot ask over https"),
+        ("nowhere".to_owned(), 64, "not a url"),
     ] {
         let refused = ask(url);
-        assert_eq!(refused.status.code(), Some(1));
+        assert_eq!(refused.status.code(), Some(code));
         assert!(refused.stderr.contains(wanted), "{wanted}: {}", refused.stderr);
     }
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
     let late = Launch::without_config().arg("healthcheck").arg("--timeout=1").arg(url).run();
     assert_eq!(late.status.code(), Some(1), "{late:?}");
+}
+
+#[test]
+fn healthcheck_asks_where_the_configuration_says_that_the_agent_listens() {
+    let port = ports::free();
+    let config = |port: u16| format!("listen: ':{port}'\nchecks: {{ full: {{ kind: disk }} }}\n");
+    let agent = Launch::new(&config(port)).listening_as_configured().start();
+    let ask = |launch: Launch| launch.arg("healthcheck").run();
+    let live = ask(Launch::new(&config(port)).listening_as_configured());
+    assert_eq!((live.status.code(), live.stderr.as_str()), (Some(0), ""));
+    // A file that was spoiled while the agent runs makes the agent no worse.
+    let spoiled = ask(Launch::new(&config(port).replace("disk", "disc")).listening_as_configured());
+    assert_eq!(spoiled.status.code(), Some(0), "{spoiled:?}");
+    let flag = Launch::new(&config(1)).listening_as_configured();
+    assert_eq!(ask(flag.arg(format!("--web.listen-address={}", agent.addr()))).status.code(), Some(0));
+
+    let elsewhere = ask(Launch::new(&config(ports::free())).listening_as_configured());
+    assert_eq!(elsewhere.status.code(), Some(1), "{elsewhere:?}");
+    let unusable = ask(Launch::new("listen: nowhere\n").listening_as_configured());
+    assert_eq!(unusable.status.code(), Some(78), "{unusable:?}");
+    let any = ask(Launch::new("listen: '127.0.0.1:0'\n").listening_as_configured());
+    assert_eq!(any.status.code(), Some(64), "{any:?}");
 }
 
 #[test]
