@@ -1,8 +1,8 @@
 //! Kind `cpu`: how busy the processors were since the run before: those that the container may use, or else all of this
 //! machine.
 //!
-//! Asks the kernel for its counters, some microseconds a run. The first run has nothing to compare with, so it waits
-//! half a second and reads twice. Knows nothing of thresholds: the default one is in the policy.
+//! Asks the kernel for its counters, some microseconds a run. The first run has nothing to compare with, so it reads
+//! twice, three seconds apart: over less, one burst of work would be a verdict. Knows nothing of thresholds: the default one is in the policy.
 
 use std::io;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::config::Fields;
 use crate::model::{Measures, Name, Outcome, Policy, Reason};
 
 /// How long the first run looks.
-const FIRST_LOOK: Duration = Duration::from_millis(500);
+const FIRST_LOOK: Duration = Duration::from_secs(3);
 
 /// See the module.
 pub(super) struct Cpu;
@@ -60,11 +60,16 @@ impl CpuCheck {
     }
 }
 
+/// How long the first run looks where a run may take `timeout`.
+fn first_look(timeout: Duration) -> Duration {
+    FIRST_LOOK.min(timeout * 3 / 4)
+}
+
 impl Check for CpuCheck {
     async fn run(&self, run: &Run) -> Outcome {
         let mut reading = self.meter.lock().read(Instant::now());
         if matches!(reading, Ok(Reading { usage: None, .. })) {
-            sleep(FIRST_LOOK.min(run.timeout() / 2)).await;
+            sleep(first_look(run.timeout())).await;
             reading = self.meter.lock().read(Instant::now());
         }
         match reading {
@@ -129,7 +134,7 @@ mod tests {
     #[tokio::test]
     async fn the_first_run_answers_too() {
         let check = CpuCheck::new(usage::name().unwrap(), Scope::Host);
-        let outcome = check.run(&Run::new(Duration::from_secs(5))).await;
+        let outcome = check.run(&Run::new(Duration::from_secs(1))).await;
         assert_eq!(outcome.verdict, Verdict::Pass);
         let (name, usage) = &outcome.measurements[0];
         assert_eq!(name.as_str(), "usage_ratio");
@@ -146,6 +151,12 @@ mod tests {
         assert_eq!(outcome.measurements[0].1, 0.0, "the files of the fixture stand still");
         assert_eq!(outcome.details[0].1, Detail::Text("container".to_owned()));
         assert_eq!(outcome.details[1].1, Detail::Float(1.5));
+    }
+
+    #[test]
+    fn the_first_run_looks_as_long_as_its_time_allows() {
+        assert_eq!(first_look(Policy::default().timeout), Duration::from_secs(3));
+        assert_eq!(first_look(Duration::from_secs(1)), Duration::from_millis(750));
     }
 
     #[test]
