@@ -30,6 +30,8 @@ mod command_line;
 mod deploy;
 #[path = "it/embedding.rs"]
 mod embedding;
+#[path = "it/explained.rs"]
+mod explained;
 #[path = "it/exposition.rs"]
 mod exposition;
 #[path = "it/frozen.rs"]

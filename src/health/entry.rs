@@ -97,8 +97,8 @@ pub struct Standing {
     pub judged_at: Instant,
     /// Since when the state holds.
     pub since: SystemTime,
-    /// Whether an open circuit breaker renewed the verdict without asking.
-    pub spared: bool,
+    /// Until when the circuit breaker lets no run through, where it is open.
+    pub open_until: Option<Instant>,
 }
 
 /// Why a run was bad.

@@ -63,22 +63,31 @@ impl Watched {
         let warned = warn.is_some_and(|limit| self.warn.holds(value, limit, *bound, *lasting, now));
         let failed = fail.is_some_and(|limit| self.fail.holds(value, limit, *bound, *lasting, now));
         let (level, breached) = match (failed, warned) {
-            (true, _) => (State::Unhealthy, *fail),
-            (false, true) => (State::Degraded, *warn),
+            (true, _) => (State::Unhealthy, fail.map(|limit| ("fail", limit))),
+            (false, true) => (State::Degraded, warn.map(|limit| ("warn", limit))),
             (false, false) => (State::Healthy, None),
-        };
-        let side = match bound {
-            Bound::Upper => "over",
-            Bound::Lower => "under",
         };
         Finding {
             level,
-            message: breached.map(|limit| {
-                format!("{measurement} {} is {side} its limit {}", Short(value), Short(limit.enter))
-            }),
+            message: breached
+                .map(|(which, limit)| format!("{measurement} {}", breach(value, which, limit, *bound))),
             warn_ratio: warn.and_then(|limit| ratio(value, limit, *bound)),
             fail_ratio: fail.and_then(|limit| ratio(value, limit, *bound)),
         }
+    }
+}
+
+/// Which limit a value breaches, and whether it does so now or has only not come far enough back.
+fn breach(value: f64, which: &str, limit: Limit, bound: Bound) -> String {
+    let (now, back, beyond) = match bound {
+        Bound::Upper => ("over", "under", value >= limit.enter),
+        Bound::Lower => ("under", "over", value <= limit.enter),
+    };
+    let (value, enter, leave) = (Short(value), Short(limit.enter), Short(limit.leave));
+    if beyond {
+        format!("{value} is {now} its {which} limit {enter}")
+    } else {
+        format!("{value} was {now} its {which} limit {enter} and is not back {back} {leave}")
     }
 }
 
@@ -135,8 +144,11 @@ mod tests {
         let now = Instant::now();
         let finding = free.judge(10.0, now);
         assert_eq!(finding.level, State::Degraded);
-        assert_eq!(finding.message.as_deref(), Some("usage 10 is under its limit 10"));
-        assert_eq!(free.judge(11.0, now).level, State::Degraded);
+        assert_eq!(finding.message.as_deref(), Some("usage 10 is under its warn limit 10"));
+        let finding = free.judge(11.0, now);
+        assert_eq!(finding.level, State::Degraded);
+        let message = "usage 11 was under its warn limit 10 and is not back over 12";
+        assert_eq!(finding.message.as_deref(), Some(message));
         assert_eq!(free.judge(12.0, now).level, State::Healthy);
         assert_eq!(free.judge(5.0, now).warn_ratio, Some(2.0));
         assert_eq!(free.judge(0.0, now).warn_ratio, None);

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -58,8 +58,14 @@ impl Tracker {
         &self.entry
     }
 
-    /// Takes in how a run went. Gives the reason if the run counts as failed.
-    pub fn record(&mut self, mut outcome: Outcome, course: Course) -> Option<Reason> {
+    /// Takes in how a run went, and until when the circuit breaker lets no other through, where that has opened. Gives the
+    /// reason if the run counts as failed.
+    pub fn record(
+        &mut self,
+        mut outcome: Outcome,
+        course: Course,
+        open_until: Option<Instant>,
+    ) -> Option<Reason> {
         let now = Instant::now();
         let assessed = self.assess(&outcome, &course, now);
         let failed = assessed.level == State::Unhealthy;
@@ -96,7 +102,7 @@ impl Tracker {
                 Some(last) if !changed => last.since,
                 _ => checked_at,
             },
-            spared: false,
+            open_until,
         };
         self.entry.metrics.measure(&standing.measurements);
         self.entry.metrics.record(&standing, changed && before.is_some(), !failed);
@@ -109,12 +115,8 @@ impl Tracker {
     /// Takes in that the dependency was spared a run: the last verdict stands, as of now.
     pub fn renew(&self) {
         if let Some(last) = self.entry.standing() {
-            let renewed = Standing {
-                judged_at: Instant::now(),
-                checked_at: SystemTime::now(),
-                spared: true,
-                ..(*last).clone()
-            };
+            let renewed =
+                Standing { judged_at: Instant::now(), checked_at: SystemTime::now(), ..(*last).clone() };
             self.entry.metrics.renew(renewed.checked_at);
             let news = self.entry.stand(renewed, false);
             self.board.answered(news);
@@ -138,7 +140,13 @@ impl Tracker {
 
         let said = |level: State, reason: Reason| {
             let sentence = outcome.cause.and_then(Cause::sentence).unwrap_or(reason.sentence());
-            let message = outcome.message.clone().unwrap_or(Cow::Borrowed(sentence));
+            let message = outcome.message.clone().unwrap_or_else(|| match (reason, outcome.cause) {
+                (Reason::Timeout, None) => {
+                    let limit = humantime::format_duration(self.entry.policy.timeout);
+                    format!("{sentence} of {limit}").into()
+                }
+                _ => Cow::Borrowed(sentence),
+            });
             Assessed {
                 level,
                 failing: Some(Failing { reason, cause: outcome.cause, phase: course.last, message }),
@@ -172,7 +180,13 @@ impl Tracker {
                 State::Degraded,
                 Reason::Threshold,
                 Some(Cause::Slow),
-                format!("slower than {}", humantime::format_duration(limit)),
+                format!(
+                    "took {}, slower than its limit {}",
+                    humantime::format_duration(Duration::from_millis(
+                        course.took.as_millis().try_into().unwrap_or(u64::MAX)
+                    )),
+                    humantime::format_duration(limit)
+                ),
             );
         }
         assessed
@@ -186,15 +200,16 @@ impl Tracker {
     }
 
     fn log(&mut self, changed: bool, before: Option<State>, standing: &Standing) {
-        let (check, kind) = (self.entry.name.as_str(), self.entry.kind);
+        let Entry { name, kind, target, policy, .. } = &*self.entry;
+        let (check, target, runbook) = (name.as_str(), target.as_deref(), policy.runbook.as_deref());
         let from = before.unwrap_or(State::Unknown).as_str();
         let to = standing.state.as_str();
         let Some(failing) = &standing.failing else {
             if changed {
                 self.logged = None;
                 match before {
-                    None => debug!(check, kind, from, to, "check state changed"),
-                    Some(_) => info!(check, kind, from, to, "check state changed"),
+                    None => debug!(check, kind, target, from, to, "check state changed"),
+                    Some(_) => info!(check, kind, target, from, to, "check state changed"),
                 }
             }
             return;
@@ -211,10 +226,32 @@ impl Tracker {
         if changed {
             warn!(
                 check,
-                kind, from, to, reason, cause, phase, error, consecutive_failures, "check state changed"
+                kind,
+                target,
+                from,
+                to,
+                reason,
+                cause,
+                phase,
+                error,
+                consecutive_failures,
+                runbook,
+                "check state changed"
             );
         } else {
-            warn!(check, kind, state = to, reason, cause, phase, error, consecutive_failures, "check failed");
+            warn!(
+                check,
+                kind,
+                target,
+                state = to,
+                reason,
+                cause,
+                phase,
+                error,
+                consecutive_failures,
+                runbook,
+                "check failed"
+            );
         }
     }
 }

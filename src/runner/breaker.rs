@@ -64,6 +64,11 @@ impl Breaker {
         self.state
     }
 
+    /// Until when it lets no run through, where it is open.
+    pub(super) fn open_until(&self) -> Option<Instant> {
+        self.open_until.filter(|_| self.state == State::Open)
+    }
+
     /// Whether a run may go through at `now`; an open breaker whose time is over becomes half-open.
     pub(super) fn allows(&mut self, now: Instant) -> bool {
         if self.state == State::Open && self.open_until.is_none_or(|until| now >= until) {

@@ -90,7 +90,7 @@ impl Cycle {
             self.metrics.skipped.increment();
             let hanging = Outcome::caused_by(Cause::LastRunHangs);
             let course = Course { took: self.policy().timeout, ..Course::default() };
-            self.tracker.record(hanging, course);
+            self.tracker.record(hanging, course, self.breaker.open_until());
         } else if self.breaker.allows(Instant::now()) {
             self.note_breaker(before);
             self.ask(planned).await;
@@ -137,12 +137,12 @@ impl Cycle {
         self.metrics.show_phases(&course.phases);
         self.metrics.show_numbers(&outcome.numbers);
         let took = course.took;
-        let failed = self.tracker.record(outcome, course);
-        self.metrics.record(took, failed);
-        span::note(span, failed);
         let before = self.breaker.state();
         let chance = self.schedule.chance();
         self.breaker.record(down, Instant::now(), chance);
+        let failed = self.tracker.record(outcome, course, self.breaker.open_until());
+        self.metrics.record(took, failed);
+        span::note(span, failed);
         self.note_breaker(before);
     }
 
@@ -150,16 +150,17 @@ impl Cycle {
         let state = self.breaker.state();
         if state != before {
             self.metrics.breaker_entered(state);
-            let check = self.tracker.entry().name.as_str();
-            match state {
+            let entry = self.tracker.entry();
+            let (check, target, to) = (entry.name.as_str(), entry.target.as_deref(), state.as_str());
+            let until = self.breaker.open_until();
+            let next_run_in_seconds =
+                until.map(|until| until.saturating_duration_since(Instant::now()).as_secs());
+            match (before, state) {
                 // Trying and failing again is no news.
-                breaker::State::HalfOpen => {
-                    debug!(check, state = state.as_str(), "circuit breaker state changed");
+                (_, breaker::State::HalfOpen) | (breaker::State::HalfOpen, breaker::State::Open) => {
+                    debug!(check, target, state = to, next_run_in_seconds, "circuit breaker state changed");
                 }
-                breaker::State::Open if before == breaker::State::HalfOpen => {
-                    debug!(check, state = state.as_str(), "circuit breaker state changed");
-                }
-                _ => info!(check, state = state.as_str(), "circuit breaker state changed"),
+                _ => info!(check, target, state = to, next_run_in_seconds, "circuit breaker state changed"),
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use crate::health::{GroupView, Judged};
 use crate::model::{Cause, Detail, FUNCTION, Phase, Reason, State};
@@ -68,6 +69,8 @@ struct CheckDocument<'a> {
     consecutive_failures: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     circuit_breaker: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    circuit_breaker_until: Option<String>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     affects: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +115,7 @@ fn describe(judged: &Judged, audience: Audience) -> CheckDocument<'_> {
     let entry = &judged.entry;
     let standing = judged.standing.as_deref();
     let explanation = explain(judged, audience);
+    let open_until = standing.and_then(|standing| standing.open_until);
     let mut details = Map::new();
     if let (Audience::Operator, Some(standing)) = (audience, standing) {
         for (name, value) in &standing.measurements {
@@ -135,7 +139,9 @@ fn describe(judged: &Judged, audience: Audience) -> CheckDocument<'_> {
         since: standing.map(|standing| rfc3339(standing.since)),
         suspect: standing.is_some_and(|standing| standing.suspect),
         consecutive_failures: standing.map_or(0, |standing| standing.consecutive_failures),
-        circuit_breaker: standing.is_some_and(|standing| standing.spared).then_some("open"),
+        circuit_breaker: open_until.map(|_| "open"),
+        circuit_breaker_until: open_until
+            .map(|until| rfc3339(SystemTime::now() + until.saturating_duration_since(Instant::now()))),
         affects: &entry.policy.affects,
         runbook: entry.policy.runbook.as_deref(),
         target: entry.target.as_deref().filter(|_| audience == Audience::Operator),
@@ -147,8 +153,8 @@ fn describe(judged: &Judged, audience: Audience) -> CheckDocument<'_> {
 #[derive(Default)]
 pub(super) struct Explanation<'a> {
     reason: Option<&'static str>,
-    cause: Option<Cause>,
-    phase: Option<Phase>,
+    pub(super) cause: Option<Cause>,
+    pub(super) phase: Option<Phase>,
     /// A sentence.
     pub(super) error: Option<&'a str>,
 }

@@ -60,7 +60,9 @@ async fn trap_17b_an_open_breaker_keeps_its_verdict() {
         );
         parts.scrape().expect("healthcheck_up", &[("healthcheck_name", "db")], 0.0);
         opened += u32::from(breaker_is_open(&parts, "db"));
-        spared |= check["circuit_breaker"] == "open";
+        let open = check["circuit_breaker"] == "open";
+        assert_eq!(check["circuit_breaker_until"].is_string(), open, "{check}");
+        spared |= open;
     }
     assert!(opened > 3_000 && spared, "this was about an open breaker");
     assert!(db.asked() < 180, "of 360 runs {} were not spared", db.asked());
@@ -69,6 +71,7 @@ async fn trap_17b_an_open_breaker_keeps_its_verdict() {
     sleep(seconds(120)).await;
     assert_eq!(parts.get("/health/ready").await.status, 200);
     assert!(!breaker_is_open(&parts, "db"));
+    assert!(parts.json("/health").await["checks"]["db"]["circuit_breaker"].is_null());
 }
 
 /// A dependency that answers is not down, however bad its answer is: sparing it would hide when it gets better.
