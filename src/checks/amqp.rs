@@ -48,7 +48,8 @@ static QUEUE_CONSUMERS: Definition = Definition {
 
 static DEFINITIONS: [&Definition; 2] = [&QUEUE_MESSAGES, &QUEUE_CONSUMERS];
 
-static MEASUREMENTS: [Measurement; 2] = [
+static MEASUREMENTS: [Measurement; 3] = [
+    Measurement::new("alarm", Unit::Count),
     Measurement::new("messages", Unit::Count).when(When::Set("queue")),
     Measurement::new("consumers", Unit::Count).when(When::Set("queue")),
 ];

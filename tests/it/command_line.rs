@@ -189,7 +189,7 @@ fn config_example_explains_a_kind_or_a_section() {
     let section = example("collectors");
     assert!(section.stdout.contains("#root_path: /"), "{}", section.stdout);
     let none = example("ram");
-    assert_eq!((none.status.code(), none.stdout.as_str()), (Some(1), ""));
+    assert_eq!((none.status.code(), none.stdout.as_str()), (Some(64), ""));
     assert!(none.stderr.contains("did you mean \"memory\"?"), "{}", none.stderr);
 }
 

@@ -67,7 +67,7 @@ fn config_check_warns_of_the_port_of_mysql() {
     let config = "checks:\n  db: { kind: tcp, address: 'db:3306' }\n";
     let done = Launch::new(config).arg("config").arg("check").run();
     assert_eq!(done.status.code(), Some(0), "{done:?}");
-    assert_eq!(done.stdout, "the configuration is good: 1 checks\n");
+    assert_eq!(done.stdout, "the configuration is good: 1 check\n");
     let warning = "vitalsign.yaml:2:29: checks.db.address: each run counts as a connection error";
     assert!(done.stderr.starts_with("warning: ") && done.stderr.contains(warning), "{}", done.stderr);
     let fine =
