@@ -40,12 +40,12 @@ mod frozen;
 mod harness_works;
 #[path = "it/http.rs"]
 mod http;
+#[path = "it/kinds.rs"]
+mod kinds;
 #[path = "it/lifecycle.rs"]
 mod lifecycle;
 #[path = "it/logs.rs"]
 mod logs;
-#[path = "it/measurements.rs"]
-mod measurements;
 #[path = "it/openmetrics.rs"]
 mod openmetrics;
 #[cfg(feature = "otlp")]

@@ -9,6 +9,7 @@ use crate::harness::{
     ports,
     rabbitmq::RabbitMq,
 };
+use crate::kinds;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -57,6 +58,7 @@ fn a_queue_is_measured_and_left_as_it_is() {
     let health = agent.health();
     assert_eq!(health["checks"]["q"]["status"], "healthy", "{health}");
     let page = agent.scrape();
+    assert!(kinds::measured(&page, "q").iter().eq(kinds::declared("amqp", &["queue"])));
     for phase in ["connect", "auth", "request"] {
         let labels = [("healthcheck_name", "q"), ("healthcheck_phase", phase)];
         assert!(page.value("healthcheck_phase_duration_seconds", &labels).is_some(), "{phase}");

@@ -14,6 +14,7 @@ use crate::harness::{
     scratch::Scratch,
     user::User,
 };
+use crate::kinds::declared;
 
 #[path = "stores/pgbouncer.rs"]
 mod pgbouncer;
@@ -224,6 +225,7 @@ fn redis_measures_itself_and_what_it_holds() {
     ];
     let it = passes(&at(lengths), &expected);
     assert!(it["details"]["used_memory_bytes"].as_f64().is_some_and(|bytes| bytes > 100_000.0), "{it}");
+    assert!(declared("redis", &[]).into_iter().all(|name| it["details"][name].is_number()), "{it}");
     let it = passes(&at(", info: false"), &[]);
     assert!(it["details"]["connected_clients"].is_null(), "{it}");
     let plain = "a key has no length: it is a plain value";

@@ -54,7 +54,7 @@ pub(super) fn shown() -> &'static [Shown; 2] {
         for kind in KINDS.iter().map(|kind| kind.name()) {
             let settings = match kind {
                 "postgres" => format!("url: '{}', query: 'select 7 as seats'", postgres.url()),
-                "sqlite" => format!("path: {}", database.display()),
+                "sqlite" => format!("path: {}, allow_empty: true", database.display()),
                 "redis" => format!("url: '{}'", redis.url()),
                 "amqp" => format!("url: '{}', queue: exposition", RabbitMq::shared().url()),
                 "http" => format!("url: 'http://localhost:{}/health/live'", other.addr().port()),

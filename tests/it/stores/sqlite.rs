@@ -154,3 +154,35 @@ fn sqlite_follows_a_file_that_is_replaced_while_its_connection_is_kept() {
     eventually("what was restored", SOON, || orders() == Some(2.0));
     drop(app);
 }
+
+/// Whoever meant to limit a number finds out before the night when there is none.
+#[test]
+fn a_query_without_a_number_says_so_and_fails_where_a_limit_needs_one() {
+    let shop = Shop::new("delete");
+    let told = |query: &str, more: &str| {
+        let path = shop.path();
+        let config = format!(
+            "checks: {{ it: {{ kind: sqlite, path: '{}', query: \"{query}\"{more} }} }}",
+            path.display()
+        );
+        let done = Launch::new(&config).arg("check").arg("--format=json").arg("--log.level=warn").run();
+        let health: Value = serde_json::from_str(&done.stdout).expect("JSON");
+        (health["checks"]["it"].clone(), done.stderr)
+    };
+    for (query, why) in [
+        ("select null as n", "the query's answer has no number in its first row, so nothing is measured"),
+        ("select 'x' as n", "the query's answer has no number in its first row, so nothing is measured"),
+        ("select 1 as n where false", "the query's answer has no row, so nothing is measured"),
+    ] {
+        let (it, log) = told(query, "");
+        assert_eq!((&it["status"], &it["details"]["advice"]), (&json!("healthy"), &json!(why)), "{it}");
+        assert!(log.contains("so nothing is measured") && log.contains("check=it"), "{query}: {log}");
+        let (it, _) = told(query, ", thresholds: { n: { fail: 1000 } }");
+        assert_eq!(
+            (&it["status"], &it["cause"]),
+            (&json!("unhealthy"), &json!("missing_measurement")),
+            "{it}"
+        );
+        assert_eq!(it["error"], "the answer has no number called n");
+    }
+}
