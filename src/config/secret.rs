@@ -9,6 +9,8 @@ use super::setting::{Reading, Setting};
 use super::show::yaml;
 
 const HIDDEN: &str = "<secret>";
+const ENCODE: &str = "percent-encode `/` as %2F, `@` as %40, `?` as %3F, `#` as %23, `:` as %3A and `%` as %25 in a user \
+                      name or password; `@` in a path as %40";
 
 /// A text that prints as `<secret>` everywhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -129,22 +131,17 @@ impl Setting for SecretUrl {
 
     fn read(node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
         let text = reading.text(node, "a url")?;
-        match Url::parse(text) {
-            Ok(url) => Some(Self(url)),
-            Err(error) => {
-                let message = match error {
-                    url::ParseError::RelativeUrlWithoutBase => {
-                        "is not a url: it must begin like `scheme://`".to_owned()
-                    }
-                    error => format!("is not a url: {error}"),
-                };
-                let help =
-                    "characters such as `/ ? # @ : %` in a user name or password must be percent-encoded";
-                let help = text.contains('@').then(|| help.to_owned());
-                reading.wrong_with_help(node, message, help);
-                None
+        let message = match Url::parse(text) {
+            Ok(_) if is_ambiguous(text) => "cannot tell where the password ends and the host begins".to_owned(),
+            Ok(url) => return Some(Self(url)),
+            Err(url::ParseError::RelativeUrlWithoutBase) => {
+                "is not a url: it must begin like `scheme://`".to_owned()
             }
-        }
+            Err(error) => format!("is not a url: {error}"),
+        };
+        let help = text.contains('@').then(|| ENCODE.to_owned());
+        reading.wrong_with_help(node, message, help);
+        None
     }
 
     fn show(&self) -> String {
@@ -177,6 +174,24 @@ impl Setting for SecretUrl {
             }
         }
     }
+}
+
+/// Whether an `@` stands where it may be the end of a password that holds `/`, `?`, `#` or `@`. The host would then be a
+/// part of the password, and hosts are shown. A port has to be there for that, or a user: `https://host/@name` is well.
+pub(crate) fn is_ambiguous(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let web = matches!(scheme.trim_start().to_ascii_lowercase().as_str(), "http" | "https");
+    // A browser's URL takes `\\` for `/`.
+    let (authority, behind) = rest.split_at(rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len()));
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    // Addresses are common in the query of a web page, and a password there ends in a digit before the `?`.
+    let behind = match behind.find(['?', '#']) {
+        Some(end) if web && user.is_empty() => behind.get(..end).unwrap_or_default(),
+        _ => behind,
+    };
+    let has_port = host.rsplit(']').next().is_some_and(|end| end.contains(':'));
+    let tellable = web && user.is_empty() && !has_port;
+    user.contains('@') || (behind.contains('@') && !tellable)
 }
 
 /// `text` without percent-encoding, bytes that are not UTF-8 replaced.
@@ -230,6 +245,34 @@ mod tests {
         assert_eq!(shown("postgres://u:12/34@host/db"), "postgres:<secret>");
         assert_eq!(shown("postgres://u:12?34@host/db"), "postgres:<secret>");
         assert_eq!(shown("postgres://u:12#34@host/db"), "postgres:<secret>");
+    }
+
+    #[test]
+    fn a_password_that_may_go_on_behind_the_host_is_refused() {
+        for url in [
+            "postgres://u:12/34@host/db",
+            "postgres://u:p@12/34@host/db",
+            "postgres://u:pa@ss@host/db",
+            "postgres://u:12?34@host/db",
+            "redis://:12#34@cache",
+            "amqp://12/34@mq/shop",
+            "https://u:12/34@host/",
+            "https://u:p@12/34@host/",
+            "https://u:p@12?34@host/",
+            "https://u:12\\34@host/",
+        ] {
+            assert!(is_ambiguous(url), "{url}");
+        }
+        for url in [
+            "postgres://u:pa%2Fs%40s@host/db",
+            "postgres://u:p@[::1]:5432/db?sslmode=require",
+            "https://host/@name?of=a@b",
+            "https://host:8443/sign-in?of=a@b",
+            "https://[::1]/@name",
+            "http://u:p@host/",
+        ] {
+            assert!(!is_ambiguous(url), "{url}");
+        }
     }
 
     #[test]

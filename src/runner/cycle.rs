@@ -12,7 +12,7 @@ use tracing::{Span, debug, info};
 use crate::checks::{Probe, Target};
 use crate::health::Tracker;
 use crate::metrics::{Histogram, Store};
-use crate::model::{Cause, Course, Detail, Outcome, Policy, Reason, Verdict, scrub};
+use crate::model::{Cause, Course, Outcome, Policy, Reason, Verdict, scrub};
 use crate::trace;
 
 use super::breaker::{self, Breaker};
@@ -166,21 +166,12 @@ impl Cycle {
     }
 }
 
-/// Takes the check's secrets out of every text of its outcome.
+/// Takes the check's secrets out of what a driver said. Our own sentences hold none and stay as they are: a user called
+/// `connection` must not show as a gap in "connection refused".
 fn clean(outcome: &mut Outcome, secrets: &[String]) {
-    let cleaned = |text: &str| scrub(text, secrets.iter().map(String::as_str));
-    if let Some(text) = outcome.driver.as_deref().and_then(cleaned) {
+    let cleaned = outcome.driver.as_deref().and_then(|text| scrub(text, secrets.iter().map(String::as_str)));
+    if let Some(text) = cleaned {
         outcome.driver = Some(text);
-    }
-    if let Some(text) = outcome.message.as_deref().and_then(cleaned) {
-        outcome.message = Some(text.into());
-    }
-    for (_, detail) in &mut outcome.details {
-        if let Detail::Text(text) = detail
-            && let Some(cleaned) = cleaned(text)
-        {
-            *text = cleaned;
-        }
     }
 }
 

@@ -23,6 +23,7 @@ mod cage;
 mod echo;
 
 use cage::{CANARIES, Cage};
+use echo::Echo;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -157,6 +158,11 @@ fn no_secret_is_quoted_out_of_the_environment() {
         ("REDIS_URL", "canary-x@host:6379"),
         ("REDIS_URL", "redis://:canary-x@host:port"),
         ("AMQP_URL", "canary-x:canary-x@host"),
+        ("DATABASE_URL", "postgres://user:12/canary-x@host/db"),
+        ("DATABASE_URL", "postgres://user:p@canary-x/34@host/db"),
+        ("REDIS_URL", "redis://:1@canary-x/34@cache/0"),
+        ("AMQP_URL", "amqp://user:12@canary-x/34@mq/shop"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:p@canary-x/34@collector:4318"),
     ] {
         for action in ["check", "show"] {
             let done = Launch::without_config().env(name, value).arg("config").arg(action).run();
@@ -165,6 +171,31 @@ fn no_secret_is_quoted_out_of_the_environment() {
             assert!(!said.contains(CANARIES), "{name}={value}: {said}");
         }
     }
+}
+
+#[test]
+fn a_password_that_looks_like_a_host_is_refused_with_a_hint() {
+    for config in [
+        "checks: { a: { kind: postgres, url: 'postgres://u:p@canary-x/34@h/db' } }",
+        "checks: { a: { kind: redis, url: 'redis://:p@canary-x/34@h/0' } }",
+        "checks: { a: { kind: amqp, url: 'amqp://u:p@canary-x/34@h/shop' } }",
+        "checks: { a: { kind: http, url: 'https://u:p@canary-x/34@h/' } }",
+        "checks: { a: { kind: http, url: 'https://h/', proxy: 'http://u:p@canary-x/34@h/' } }",
+    ] {
+        let done = Launch::new(config).arg("config").arg("check").run();
+        assert!(!done.status.success(), "{config}");
+        assert!(done.stderr.contains("percent-encode"), "{config}\n{}", done.stderr);
+        assert!(!(done.stdout + &done.stderr).contains(CANARIES), "{config}");
+    }
+}
+
+#[test]
+fn a_user_whose_name_is_a_word_of_ours_leaves_no_gap_in_our_sentences() {
+    let port = Echo::start().port();
+    let config =
+        format!("checks: {{ a: {{ kind: http, url: 'http://status:expected@127.0.0.1:{port}/500' }} }}");
+    let done = Launch::new(&config).arg("check").arg("--format=json").run();
+    assert!(done.stdout.contains("\"status 500, expected 2xx\""), "{}{}", done.stdout, done.stderr);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::exporter::Protocol;
-use crate::config::{Node, Place, Reading, SecretUrl, Setting};
+use crate::config::{Node, Place, Reading, SecretUrl, Setting, is_ambiguous};
 use crate::push::signal::Signal;
 
 /// The setting `endpoint`.
@@ -26,6 +26,9 @@ impl Endpoint {
         let has_scheme = text.contains("://");
         let parsed = if has_scheme { Url::parse(text) } else { Url::parse(&format!("https://{text}")) };
         let url = parsed.map_err(|_| WANTED)?;
+        if is_ambiguous(if has_scheme { text } else { url.as_str() }) {
+            return Err("cannot tell where the password ends: percent-encode `/` as %2F and `@` as %40");
+        }
         // Neither port that a scheme stands for is one of OTLP, so none is guessed.
         let has_port = text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         if !has_scheme && !has_port {
