@@ -48,7 +48,7 @@ pub mod resource;
 pub mod runner;
 mod supervisor;
 pub mod telemetry;
-#[cfg(any(feature = "amqp", feature = "http", feature = "otlp", feature = "redis"))]
+#[cfg(feature = "_tls")]
 mod tls;
 pub mod trace;
 pub mod web;

@@ -1,11 +1,17 @@
 //! From errors of the operating system to the closed sets of reasons and causes, for all kinds and for what is pushed.
 
+#[cfg(feature = "_tls")]
+mod tls;
+
 use std::error::Error;
 use std::io;
 
 use rustix::io::Errno;
 
 use crate::model::{Cause, Outcome, Reason};
+
+#[cfg(feature = "_tls")]
+pub(crate) use tls::of_handshake;
 
 /// Why something failed, in public words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +98,11 @@ pub(crate) fn of_source(error: &(dyn Error + 'static)) -> Option<Failure> {
         next = io.get_ref().map(|inner| -> &(dyn Error + 'static) { inner });
     }
     while let Some(cause) = next {
+        #[cfg(feature = "_tls")]
+        if let Some(error) = cause.downcast_ref() {
+            return Some(tls::of(error).into());
+        }
+        #[cfg(not(feature = "_tls"))]
         if cause.is::<rustls::Error>() {
             return Some(Reason::Tls.into());
         }

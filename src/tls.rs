@@ -1,41 +1,119 @@
-//! What everything that speaks TLS shares: one provider of cryptography, and how a file of certificates is read.
+//! What everything that speaks TLS as a client shares: one provider of cryptography, whom to believe, who we are, and how
+//! files of certificates are read.
 //!
-//! Costs nothing by itself; knows neither who connects nor to whom.
+//! Costs nothing until the first handshake; knows neither who connects nor to whom.
+
+mod names;
+mod pinned;
+mod trust;
+mod unsupported;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 
 use crate::config::Fields;
 
-/// Certificates of authorities.
-pub(crate) type Roots = Vec<CertificateDer<'static>>;
+pub(crate) use trust::{NoRoots, Trust, Verifier};
+pub(crate) use unsupported::Unsupported;
+
+/// Certificates.
+pub(crate) type Certificates = Vec<CertificateDer<'static>>;
+
+/// A client's certificate with its key.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// The certificate, and those between it and its authority.
+    pub(crate) chain: Certificates,
+    /// The key; prints without what is in it.
+    pub(crate) key: Arc<PrivateKeyDer<'static>>,
+}
 
 /// Makes ring the process's provider of cryptography, unless the application has chosen one before.
 pub(crate) fn install_provider() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = default_provider().install_default();
 }
 
-/// Reads the roots in `pem`.
-pub(crate) fn roots(pem: &[u8]) -> Result<Roots, &'static str> {
-    let roots = certificates(pem)?;
-    let mut store = RootCertStore::empty();
-    for root in &roots {
-        store.add(root.clone()).map_err(|_| "a certificate in the file cannot be a root")?;
+/// The process's provider of cryptography.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    install_provider();
+    CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(default_provider()))
+}
+
+/// A client's configuration, without a protocol to agree on.
+///
+/// # Errors
+/// Where the key is not that of the certificate.
+pub(crate) fn client_config(
+    trust: &Trust,
+    identity: Option<&Identity>,
+) -> Result<ClientConfig, &'static str> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|_| "the process's provider of cryptography cannot be used for TLS")?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier::new(trust)));
+    match identity {
+        None => Ok(builder.with_no_client_auth()),
+        Some(Identity { chain, key }) => {
+            builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|_| NOT_ITS_KEY)
+        }
     }
-    Ok(roots)
+}
+
+const NOT_ITS_KEY: &str = "is not the key of the certificate, or of a type that is not known";
+
+/// Takes the settings `certificate` and `key`, which come together; `None` where they are absent or wrong, which is
+/// noted.
+pub(crate) fn identity(
+    fields: &mut Fields<'_>,
+    (certificate, certificate_doc): (&'static str, &'static str),
+    (key, key_doc): (&'static str, &'static str),
+) -> Option<Identity> {
+    let chain = file(fields, certificate, certificate_doc, certificates);
+    let secret = file(fields, key, key_doc, private_key);
+    for (given, missing) in [(certificate, key), (key, certificate)] {
+        if fields.is_set(given) && !fields.is_set(missing) {
+            fields.problem(given, format!("needs `{missing}` beside it"));
+        }
+    }
+    let identity = Identity { chain: chain?, key: secret? };
+    let (chain, secret) = (identity.chain.clone(), identity.key.clone_key());
+    if CertifiedKey::from_der(chain, secret, &provider()).is_err() {
+        fields.problem(key, NOT_ITS_KEY);
+        return None;
+    }
+    Some(identity)
+}
+
+/// Reads the certificates in `pem`, each of which can be trusted.
+pub(crate) fn trusted(pem: &[u8]) -> Result<Certificates, &'static str> {
+    let certificates = certificates(pem)?;
+    if certificates.iter().all(trust::can_be_trusted) {
+        return Ok(certificates);
+    }
+    Err("a certificate in the file cannot be read")
 }
 
 /// Reads the certificates in `pem`, at least one.
-pub(crate) fn certificates(pem: &[u8]) -> Result<Roots, &'static str> {
-    let certificates: Roots =
+fn certificates(pem: &[u8]) -> Result<Certificates, &'static str> {
+    let certificates: Certificates =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| "the file is not PEM")?;
     if certificates.is_empty() {
         return Err("the file has no certificate");
     }
     Ok(certificates)
+}
+
+fn private_key(pem: &[u8]) -> Result<Arc<PrivateKeyDer<'static>>, &'static str> {
+    let key = PrivateKeyDer::from_pem_slice(pem).map(Arc::new);
+    key.map_err(|_| "the file has no private key in PEM, or one that is encrypted")
 }
 
 /// Takes the setting `name`, the path of a file, as what `take` makes of its content; `None` where it is absent or wrong,
@@ -57,11 +135,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_roots() {
+    fn reads_certificates_to_trust() {
         let root = || rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap().cert.pem();
         let (one, two) = (root(), root());
-        assert_eq!(roots(format!("{one}{two}").as_bytes()).unwrap().len(), 2);
-        assert!(roots(b"").is_err());
-        assert!(roots(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());
+        assert_eq!(trusted(format!("{one}{two}").as_bytes()).unwrap().len(), 2);
+        assert!(trusted(b"").is_err());
+        assert!(trusted(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").is_err());
     }
 }

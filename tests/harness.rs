@@ -12,8 +12,10 @@ pub(crate) mod http;
 pub(crate) mod inside;
 pub(crate) mod machine;
 pub(crate) mod mariadb;
+pub(crate) mod nginx;
 pub(crate) mod node_exporter;
 pub(crate) mod openmetrics;
+pub(crate) mod openssl;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 pub(crate) mod pgbouncer;

@@ -46,6 +46,8 @@ mod kinds;
 mod lifecycle;
 #[path = "it/logs.rs"]
 mod logs;
+#[path = "it/nginx.rs"]
+mod nginx;
 #[path = "it/openmetrics.rs"]
 mod openmetrics;
 #[cfg(feature = "otlp")]
@@ -68,6 +70,8 @@ mod stores;
 mod tasks;
 #[path = "it/tcp.rs"]
 mod tcp;
+#[path = "it/tls.rs"]
+mod tls;
 #[path = "it/traces.rs"]
 mod traces;
 #[path = "it/traps.rs"]

@@ -63,9 +63,13 @@ struct AmqpCheck {
 
 impl Check for AmqpCheck {
     async fn run(&self, run: &Run) -> Outcome {
-        match self.connect(run).await {
+        let outcome = match self.connect(run).await {
             Ok(wire) => self.ask(run, Connection::new(wire)).await,
             Err(failed) => failed,
+        };
+        match &self.settings.tls {
+            Some(tls) => tls.tell(outcome),
+            None => outcome,
         }
     }
 }
@@ -78,7 +82,9 @@ impl AmqpCheck {
         let Some(tls) = &self.settings.tls else { return Ok(Box::new(stream)) };
         match tls.connect(run, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(reasons::failed(reasons::of_io(&error), failure::REASONS).because(error)),
+            Err(error) => {
+                Err(reasons::failed(reasons::of_handshake(&error), failure::REASONS).because(error))
+            }
         }
     }
 

@@ -4,29 +4,42 @@
 //! at. Follows no proxy of the environment. An answer's content never gets into a message. While traces are on, the
 //! request says which span it comes from.
 //!
-//! Phases: `resolve` (not for addresses), `connect`, `tls` (from the first byte of the handshake to an open
-//! connection), `request` (until the head of the answer is there), `transfer` (the body, where it is read). A proxy
-//! counts as `connect`.
+//! HTTP is spoken by hyper itself: a client above it would look up, connect and shake hands out of sight, could not say
+//! what a proxy answered, and has its own mind about the name of the host in version 2.
+//!
+//! Phases: `resolve` (not for addresses), `connect`, `tls`, `request` (until the head of the answer is there), `transfer`
+//! (the body, where it is read). A proxy counts as `connect`. Redirects add up.
 
-mod client;
+mod body;
+mod connection;
 mod expect;
 mod failure;
 mod pattern;
+mod question;
+mod route;
 mod settings;
 mod status;
+mod tunnel;
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::{Response, Version};
 use parking_lot::Mutex;
-use reqwest::{Client, Request, Response, Version};
 use tokio::time::timeout_at;
+use url::Origin;
 
+use self::connection::Connection;
 use self::expect::Expect;
+use self::failure::Failed;
+use self::question::Question;
+use self::route::Route;
 use self::settings::Settings;
-use super::tls::watch;
+use super::kept::Kept;
 use super::{Built, Check, Kind, Probe, Run, Target, net};
-use crate::config::Fields;
+use crate::config::{Fields, SecretUrl};
 use crate::model::{
     Definition, Instrument, Measurement, Measures, Name, Outcome, Phase, Reason, Unit, Verdict,
 };
@@ -45,7 +58,7 @@ static CERTIFICATE_EXPIRY: Definition = Definition {
     instrument: Instrument::Gauge,
     unit: "s",
     attributes: &["healthcheck.name"],
-    help: "When the first of the certificates that the server showed expires, as Unix time",
+    help: "When the first of the certificates that the server is trusted by expires, as Unix time",
 };
 
 static DEFINITIONS: [&Definition; 2] = [&STATUS_CODE, &CERTIFICATE_EXPIRY];
@@ -56,23 +69,31 @@ static MEASUREMENTS: [Measurement; 1] = [Measurement::new("certificate_days", Un
 pub(super) struct Http;
 
 struct HttpCheck {
-    client: Client,
-    request: Request,
+    question: Question,
+    route: Route,
+    redirects: u32,
     expect: Expect,
     max_body: usize,
     reuse: bool,
     certificate_days: u32,
     days_left: Option<Name>,
+    /// The connection, and the origin that it leads to.
+    kept: Kept<(Origin, Connection)>,
     /// The expiry from the handshake of the connection that is kept.
     expiry: Mutex<Option<i64>>,
 }
 
+/// What a run notes as soon as it is known.
+#[derive(Default)]
+struct Seen {
+    status: u16,
+    expiry: Option<i64>,
+}
+
 impl Check for HttpCheck {
     async fn run(&self, run: &Run) -> Outcome {
-        let mut status = 0;
-        let ask = timeout_at(net::patience(run), self.ask(run, &mut status));
-        let (asked, expiry) = watch::watched(run, ask).await;
-        let outcome = match asked {
+        let mut seen = Seen::default();
+        let outcome = match timeout_at(net::patience(run), self.ask(run, &mut seen)).await {
             Ok(Ok(outcome) | Err(outcome)) => {
                 run.leave_phase();
                 outcome
@@ -80,8 +101,9 @@ impl Check for HttpCheck {
             // The phase is left open: it is the one that took too long.
             Err(_) => Outcome::failed(Reason::Timeout),
         };
-        let outcome = outcome.number(&STATUS_CODE, Vec::new(), f64::from(status));
-        match self.current_expiry(expiry) {
+        let outcome = outcome.number(&STATUS_CODE, Vec::new(), f64::from(seen.status));
+        let outcome = self.route.tell(&self.question.url, outcome);
+        match self.current_expiry(seen.expiry) {
             Some(expiry) => self.judge_expiry(expiry, outcome),
             None => outcome,
         }
@@ -89,52 +111,124 @@ impl Check for HttpCheck {
 }
 
 impl HttpCheck {
-    fn new(settings: Settings) -> Result<Self, reqwest::Error> {
-        let client = client::client(&settings)?;
-        let mut request = client.request(settings.method.method(), settings.url).headers(settings.headers);
-        if let Some(body) = settings.body {
-            request = request.body(body.expose().to_owned());
-        }
+    fn new(settings: Settings) -> Result<Self, &'static str> {
+        let Settings { url, method, headers, body, redirects, proxy, tls, version, reuse, max_body, .. } =
+            settings;
+        let route = Route::new(&url, proxy.as_ref().map(SecretUrl::expose), &tls, version)?;
+        let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.expose().to_owned()));
+        let question = Question::new(url, method.method(), headers, body);
+        question.request(false, None).ok_or("cannot be asked for")?;
         Ok(Self {
-            client,
-            request: request.build()?,
+            question,
+            route,
+            redirects,
             expect: settings.expect,
-            max_body: settings.max_body,
-            reuse: settings.reuse,
+            max_body,
+            reuse,
             certificate_days: settings.certificate_days,
             days_left: Name::new("certificate_days").ok(),
+            kept: Kept::new(reuse),
             expiry: Mutex::new(None),
         })
     }
 
-    /// Asks and judges; puts the status into `status` as soon as it is known.
-    async fn ask(&self, run: &Run, status: &mut u16) -> Result<Outcome, Outcome> {
-        let Some(mut request) = self.request.try_clone() else {
-            return Err(Outcome::failed(Reason::Other).because("a request that cannot be repeated"));
-        };
-        trace::tell(request.headers_mut());
-        if self.reuse {
-            run.begin_phase(Phase::Request);
+    /// Asks and judges.
+    async fn ask(&self, run: &Run, seen: &mut Seen) -> Result<Outcome, Outcome> {
+        let mut question = Cow::Borrowed(&self.question);
+        let mut kept = self.kept.take();
+        for left in (0..=self.redirects).rev() {
+            let (mut connection, response) =
+                self.send(run, &question, kept, seen).await.map_err(Failed::outcome)?;
+            let status = response.status().as_u16();
+            seen.status = status;
+            // A redirect that is expected is the answer.
+            let next = if left > 0 && !self.expect.status.contains(status) {
+                question.redirected(status, response.headers())
+            } else {
+                None
+            };
+            let Some(next) = next else { return self.judge(run, &question, connection, response).await };
+            let origin = question.url.origin();
+            kept = None;
+            if self.reuse && next.url.origin() == origin {
+                let left = body::read(&mut connection, response.into_body(), self.max_body).await;
+                left.map_err(Failed::outcome)?;
+                kept = Some((origin, connection));
+            }
+            question = Cow::Owned(next);
         }
-        let response = self.client.execute(request).await.map_err(failure::of)?;
-        *status = response.status().as_u16();
+        Err(Outcome::failed(Reason::Other))
+    }
+
+    /// Sends a request over the connection that was kept, where it still leads there, or over a new one.
+    async fn send(
+        &self,
+        run: &Run,
+        question: &Question,
+        kept: Option<(Origin, Connection)>,
+        seen: &mut Seen,
+    ) -> Result<(Connection, Response<Incoming>), Failed> {
+        if let Some((_, mut connection)) = kept.filter(|(origin, _)| *origin == question.url.origin()) {
+            run.begin_phase(Phase::Request);
+            match self.exchange(&mut connection, question).await {
+                // It died while nobody used it, which says nothing about the server.
+                Err(error) if error.is_unsent() || (error.is_reset() && question.method.is_safe()) => {}
+                answer => return answer.map(|response| (connection, response)),
+            }
+        }
+        let mut connection = self.route.reach(run, &question.url, &mut seen.expiry).await?;
+        let response = self.exchange(&mut connection, question).await?;
+        Ok((connection, response))
+    }
+
+    async fn exchange(
+        &self,
+        connection: &mut Connection,
+        question: &Question,
+    ) -> Result<Response<Incoming>, Failed> {
+        let through = self.route.seen_by_proxy(&question.url);
+        let mut request = question.request(connection.is_second(), through).ok_or(Failed::Address)?;
+        trace::tell(request.headers_mut());
+        connection.ask(request).await.map_err(Failed::Http)
+    }
+
+    /// Judges an answer; keeps the connection where it is to be reused.
+    async fn judge(
+        &self,
+        run: &Run,
+        question: &Question,
+        mut connection: Connection,
+        response: Response<Incoming>,
+    ) -> Result<Outcome, Outcome> {
+        let (parts, body) = response.into_parts();
+        let status = parts.status.as_u16();
         let head = Outcome::pass()
-            .detail("status", u32::from(*status))
-            .detail("http_version", version(response.version()));
-        if let Some(wrong) = self.expect.judge_head(*status, response.headers()) {
-            return Err(Outcome { details: head.details, ..wrong });
+            .detail("status", u32::from(status))
+            .detail("http_version", if connection.is_second() { "2" } else { version(parts.version) });
+        let with_head = |wrong: Outcome| Outcome { details: head.details.clone(), ..wrong };
+        if status == 407
+            && self.route.seen_by_proxy(&question.url).is_some()
+            && !self.expect.status.contains(407)
+        {
+            return Err(with_head(Failed::Proxy(407).outcome()));
+        }
+        if let Some(wrong) = self.expect.judge_head(status, &parts.headers) {
+            return Err(with_head(wrong));
         }
         if !self.expect.looks_at_body() && !self.reuse {
             return Ok(head);
         }
         run.begin_phase(Phase::Transfer);
-        let body = read(response, self.max_body).await?;
-        match self.expect.judge_body(&body) {
+        let body = body::read(&mut connection, body, self.max_body).await.map_err(Failed::outcome)?;
+        drop(self.kept.keep((question.url.origin(), connection)));
+        if !self.expect.looks_at_body() {
+            return Ok(head);
+        }
+        let text =
+            body::text(body, &parts.headers, self.max_body).map_err(|failed| with_head(failed.outcome()))?;
+        match self.expect.judge_body(&text) {
             Ok(measurements) => Ok(Outcome { measurements, ..head }),
-            Err(wrong) => Err(Outcome {
-                details: head.details,
-                ..Outcome::failed(Reason::UnexpectedBody).message(wrong)
-            }),
+            Err(wrong) => Err(with_head(Outcome::failed(Reason::UnexpectedBody).message(wrong))),
         }
     }
 
@@ -163,33 +257,11 @@ impl HttpCheck {
     }
 }
 
-/// Reads the body; one longer than `most` bytes is a failure.
-async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Outcome> {
-    let too_long =
-        || Outcome::failed(Reason::UnexpectedBody).message(format!("the body is longer than {most} bytes"));
-    let announced = response.content_length().map(usize::try_from);
-    let announced = match announced {
-        Some(Ok(length)) if length <= most => length,
-        Some(_) => return Err(too_long()),
-        None => 0,
-    };
-    let mut body = Vec::with_capacity(announced);
-    while let Some(chunk) = response.chunk().await.map_err(failure::of)? {
-        if body.len() + chunk.len() > most {
-            return Err(too_long());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
 fn version(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "0.9",
         Version::HTTP_10 => "1.0",
-        Version::HTTP_11 => "1.1",
-        Version::HTTP_2 => "2",
-        _ => "3",
+        _ => "1.1",
     }
 }
 
@@ -234,7 +306,7 @@ impl Kind for Http {
         match HttpCheck::new(settings) {
             Ok(check) => Some(Built { probe: Probe::new(check), target }),
             Err(error) => {
-                fields.problem("url", format!("cannot be asked: {}", error.without_url()));
+                fields.problem("url", error);
                 None
             }
         }

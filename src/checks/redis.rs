@@ -45,6 +45,16 @@ struct Questions {
 
 impl Check for RedisCheck {
     async fn run(&self, run: &Run) -> Outcome {
+        let outcome = self.answer(run).await;
+        match &self.server.tls {
+            Some(tls) => tls.tell(outcome),
+            None => outcome,
+        }
+    }
+}
+
+impl RedisCheck {
+    async fn answer(&self, run: &Run) -> Outcome {
         if let Some(mut kept) = self.kept.take() {
             match self.ask(run, &mut kept).await {
                 // It died while nobody used it, which says nothing about the server.
@@ -64,9 +74,7 @@ impl Check for RedisCheck {
             Err(error) => failure::of(&error),
         }
     }
-}
 
-impl RedisCheck {
     async fn connect(&self, run: &Run) -> Result<Box<dyn Wire>, Outcome> {
         let address = match &self.server.place {
             Place::Port(address) => address,
@@ -79,7 +87,9 @@ impl RedisCheck {
             .await
             .map_err(|error| reasons::failed(error.failure, failure::REASONS).because(error))?;
         match &self.server.tls {
-            Some(tls) => tls.connect(run, stream).await.map(boxed).map_err(|error| failure::of_io(&error)),
+            Some(tls) => {
+                tls.connect(run, stream).await.map(boxed).map_err(|error| failure::of_handshake(&error))
+            }
             None => Ok(boxed(stream)),
         }
     }

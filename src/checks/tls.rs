@@ -1,9 +1,6 @@
-//! TLS for every kind that speaks it through rustls: one set of trusted roots.
+//! TLS for every kind that speaks it through rustls: the same settings, and one handshake.
 //!
 //! Costs nothing until the first handshake. Knows no protocol above TLS.
 
-#[cfg(any(feature = "amqp", feature = "redis"))]
 pub(super) mod client;
-pub(super) mod trust;
-#[cfg(feature = "http")]
-pub(super) mod watch;
+pub(super) mod settings;

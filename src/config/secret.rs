@@ -132,7 +132,9 @@ impl Setting for SecretUrl {
     fn read(node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
         let text = reading.text(node, "a url")?;
         let message = match Url::parse(text) {
-            Ok(_) if is_ambiguous(text) => "cannot tell where the password ends and the host begins".to_owned(),
+            Ok(_) if is_ambiguous(text) => {
+                "cannot tell where the password ends and the host begins".to_owned()
+            }
             Ok(url) => return Some(Self(url)),
             Err(url::ParseError::RelativeUrlWithoutBase) => {
                 "is not a url: it must begin like `scheme://`".to_owned()

@@ -82,6 +82,8 @@ causes! {
     }
     Unreachable {
         NoLocalPort "no_local_port" "this machine has no free local port, or no address of its own, for the connection"
+        ProxyUnreachable "proxy_unreachable" "the proxy cannot be reached"
+        ProxyCannotConnect "proxy_cannot_connect" "the proxy cannot reach the server"
     }
     Dns {
         NoSuchHost "no_such_host" "the host name does not exist"
@@ -92,12 +94,54 @@ causes! {
     Tls {
         TlsNotOffered "tls_not_offered" "the server offers no TLS"
         CertificateExpired "certificate_expired" "the server's certificate has expired"
+        CertificateNotYetValid "certificate_not_yet_valid" "the server's certificate is not valid yet: compare the clocks"
+        CertificateUnknownIssuer "certificate_unknown_issuer" "no trusted authority vouches for the server's certificate"
+        CertificateWrongName "certificate_wrong_name" "the server's certificate is for another name"
+        CertificateWithoutName "certificate_without_name" "the server's certificate has no subject alternative name"
+        CertificateRevoked "certificate_revoked" "the server's certificate was revoked"
+        CertificateOfAuthority "certificate_of_authority" "the server shows the certificate of an authority as its own: trust it by `ca_file`"
+        CertificateVersion1 "certificate_version_1" "the server's certificate is of X.509 version 1: trust it by `ca_file`"
+        CertificateUnsuitable "certificate_unsuitable" "a certificate of the server is not meant for this use"
+        CertificateBadSignature "certificate_bad_signature" "the trusted authority of that name has not signed the server's certificate"
+        CertificateUnreadable "certificate_unreadable" "a certificate of the server cannot be read"
+        NoServerCertificate "no_server_certificate" "the server shows no certificate"
+        NoRoots "no_roots" "this machine has no certificates of authorities: install ca-certificates or set `ca_file`"
+        ClientCertificateWanted "client_certificate_wanted" "the server wants a client certificate"
+        ClientCertificateRefused "client_certificate_refused" "the server refuses the client certificate"
+        PlaintextAnswer "plaintext_answer" "the server answers without TLS"
+        HandshakeClosed "handshake_closed" "the server closed the connection during the TLS handshake"
+        NoSharedVersion "no_shared_version" "the server speaks neither TLS 1.2 nor TLS 1.3"
+        NoSharedCipher "no_shared_cipher" "the server has no cipher suite, curve or signature in common with this program"
+        NoSharedProtocol "no_shared_protocol" "the server speaks none of the protocols that TLS should carry"
+        ServerNameUnknown "server_name_unknown" "the server knows no host of this name: see `server_name`"
+        ServerFault "server_fault" "the server reports an internal error during the TLS handshake"
+        CurveSecp521r1 "unsupported_curve_secp521r1" "unsupported curve secp521r1"
+        CurveSecp256k1 "unsupported_curve_secp256k1" "unsupported curve secp256k1"
+        CurveSecp224r1 "unsupported_curve_secp224r1" "unsupported curve secp224r1"
+        CurveSecp192r1 "unsupported_curve_secp192r1" "unsupported curve secp192r1"
+        CurveBrainpool256 "unsupported_curve_brainpoolp256r1" "unsupported curve brainpoolP256r1"
+        CurveBrainpool384 "unsupported_curve_brainpoolp384r1" "unsupported curve brainpoolP384r1"
+        CurveBrainpool512 "unsupported_curve_brainpoolp512r1" "unsupported curve brainpoolP512r1"
+        CurveOther "unsupported_curve" "unsupported curve of a certificate's key"
+        KeyEd448 "unsupported_key_ed448" "unsupported key type Ed448"
+        KeyDsa "unsupported_key_dsa" "unsupported key type DSA"
+        KeyRsaPss "unsupported_key_rsa_pss" "unsupported key type RSASSA-PSS"
+        KeyRsaShort "unsupported_key_rsa_short" "unsupported RSA key of less than 2048 bits"
+        KeyRsaLong "unsupported_key_rsa_long" "unsupported RSA key of more than 8192 bits"
+        SignatureMd5 "unsupported_signature_md5" "unsupported signature with MD5 on a certificate"
+        SignatureSha1 "unsupported_signature_sha1" "unsupported signature with SHA-1 on a certificate"
+        SignatureSha224 "unsupported_signature_sha224" "unsupported signature with SHA-224 on a certificate"
+        SignatureEcdsaSha512 "unsupported_signature_ecdsa_sha512" "unsupported signature ECDSA with SHA-512 on a certificate"
+        SignatureOther "unsupported_signature" "unsupported signature on a certificate"
+        HandshakeBroken "handshake_broken" "the server breaks the rules of the TLS handshake"
+        HandshakeOther "handshake_other" "the TLS handshake ended for another cause"
     }
     Auth {
         WrongPassword "wrong_password" "the server refuses the user or the password"
         NoPassword "no_password" "the server asks for a password and none is set"
         PasswordNotWanted "password_not_wanted" "a password is set and the server has none"
         PasswordNotAccepted "password_not_accepted" "the server takes no user and password"
+        ProxyAuthRequired "proxy_auth_required" "the proxy wants other credentials"
     }
     NotFound {
         NoSuchDatabase "no_such_database" "the database does not exist"
@@ -128,12 +172,16 @@ causes! {
         LoneLog "lone_wal" "the file -wal has no file -shm beside it, and a reader would have to make one"
         HotJournal "hot_journal" "the application must first roll back a transaction that was cut off"
         ReadOnlyDatabase "read_only_database" "the database may only be read"
+        ProxyRefused "proxy_refused" "the proxy refuses to connect to the server"
     }
     Protocol {
         NotPostgres "not_postgres" "the peer does not speak PostgreSQL's protocol"
         StartParameter "start_parameter" "the pooler does not know a parameter of the URL: options"
         NotAmqp "not_amqp" "the peer does not speak AMQP"
         AmqpVersion "amqp_version" "the peer does not speak AMQP 0-9-1, but maybe another version of it"
+        NotHttp "not_http" "the peer does not speak HTTP"
+        HeadTooLarge "head_too_large" "the head of the answer is too large"
+        ProxyAnswer "proxy_answer" "the proxy does not answer as a proxy does"
     }
     UnexpectedBody {
         MissingMeasurement "missing_measurement" "the answer lacks a number that has a threshold"
@@ -142,6 +190,9 @@ causes! {
         EmptyFile "empty_file" "the file is empty, and `allow_empty` is not set"
         DamagedDatabase "damaged_database" "the database is damaged"
         NotDatabase "not_a_database" "the file is not a database"
+        BodyTooLong "body_too_long" "the body is longer than `max_body`"
+        UnknownEncoding "unknown_encoding" "the body is packed in a way that is not known: neither gzip nor deflate"
+        BrokenEncoding "broken_encoding" "the body cannot be unpacked"
     }
     Threshold {
         Slow "slow" "the run took longer than `warn_slower_than`"

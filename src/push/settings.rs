@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::config::{Fields, Quantity, Word};
 use crate::metrics::otlp::{BATCH_LIMIT, Temporality};
 
-pub use exporter::{Compression, Exporter, Identity, Protocol};
+pub use exporter::{Compression, Exporter, Protocol};
 pub use queue::Queue;
 pub use spans::{Sampling, Spans};
 pub(crate) use variables::VARIABLES;

@@ -45,9 +45,25 @@ struct Node {
 impl RabbitMq {
     /// A broker that a test may freeze or kill; takes seconds.
     pub(crate) fn start() -> Self {
+        Self::start_among("", &[])
+    }
+
+    /// One with TLS at a second port, where it wants a certificate of every client. The texts are those of the authority,
+    /// of the broker's certificate and of its key.
+    pub(crate) fn start_with_tls(ca: &str, certificate: &str, key: &str) -> (Self, u16) {
+        let port = ports::free();
+        let config = format!(
+            "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.cacertfile = ca.pem\nssl_options.certfile = it.pem\n\
+             ssl_options.keyfile = it.key\nssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n"
+        );
+        (Self::start_among(&config, &[("ca.pem", ca), ("it.pem", certificate), ("it.key", key)]), port)
+    }
+
+    fn start_among(config: &str, files: &[(&str, &str)]) -> Self {
         let user = User::unprivileged(&["rabbitmq"]);
         let scratch = Scratch::new("rabbitmq", user);
-        for (name, text) in [("enabled_plugins", "[].\n"), ("env.conf", ""), ("rabbitmq.conf", "")] {
+        let own = [("enabled_plugins", "[].\n"), ("env.conf", ""), ("rabbitmq.conf", config)];
+        for (name, text) in own.iter().chain(files) {
             scratch.write(name, text, user);
         }
         let [port, distribution, epmd] = [ports::free(), ports::free(), ports::free()];

@@ -36,8 +36,26 @@ impl Redis {
 
     /// A server with further arguments such as `--maxclients 5`.
     pub(crate) fn start_with(args: &[&str]) -> Self {
+        Self::start_among(&[], args)
+    }
+
+    /// A server with TLS at a second port, where it wants a certificate of every client. The texts are those of the
+    /// authority, of the server's certificate and of its key.
+    pub(crate) fn start_with_tls(ca: &str, certificate: &str, key: &str) -> (Self, u16) {
+        let port = ports::free();
+        let files = [("ca.pem", ca), ("it.pem", certificate), ("it.key", key)];
+        let port_text = port.to_string();
+        let args = ["--tls-port", &port_text, "--tls-ca-cert-file", "ca.pem", "--tls-cert-file", "it.pem"];
+        let server = Self::start_among(&files, &[&args[..], &["--tls-key-file", "it.key"]].concat());
+        (server, port)
+    }
+
+    fn start_among(files: &[(&str, &str)], args: &[&str]) -> Self {
         let user = User::unprivileged(&["redis"]);
         let scratch = Scratch::new("redis", user);
+        for (name, text) in files {
+            scratch.write(name, text, user);
+        }
         let port = ports::free();
         let password = password();
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();

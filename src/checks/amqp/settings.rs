@@ -1,12 +1,11 @@
 //! The settings of kind `amqp`: read from the configuration, every problem noted at its place.
 
 use percent_encoding::percent_decode_str;
-use rustls::ClientConfig;
 use url::Url;
 
 use crate::checks::net::Address;
 use crate::checks::tls::client::Client;
-use crate::checks::tls::trust;
+use crate::checks::tls::settings::Settings as Tls;
 use crate::config::{Fields, Secret, SecretUrl};
 
 /// A user, password, virtual host or queue is sent as a text of at most so many bytes.
@@ -37,21 +36,19 @@ impl Settings {
         if queue.as_ref().is_some_and(|queue| queue.is_empty() || queue.len() > LONGEST) {
             fields.problem("queue", format!("a name of 1 to {LONGEST} bytes"));
         }
-        let roots =
-            trust::ca_file(fields, "PEM file of certificates to trust beside the system's, for amqps");
-        let mut settings = Self::from_url(url?.expose(), password.as_ref(), || trust::client_config(roots))
+        let tls = Tls::take(fields);
+        let mut settings = Self::from_url(url?.expose(), password.as_ref(), &tls)
             .map_err(|problem| fields.problem("url", problem))
             .ok()?;
+        if settings.tls.is_none() {
+            Tls::refuse(fields, "begin `url` with amqps://");
+        }
         settings.queue = queue;
         Some(settings)
     }
 
     /// What the URL says, with no queue.
-    pub(super) fn from_url(
-        url: &Url,
-        password: Option<&Secret>,
-        tls: impl FnOnce() -> ClientConfig,
-    ) -> Result<Self, &'static str> {
+    pub(super) fn from_url(url: &Url, password: Option<&Secret>, tls: &Tls) -> Result<Self, &'static str> {
         let (secure, port) = match url.scheme() {
             "amqp" => (false, 5672),
             "amqps" => (true, 5671),
@@ -63,7 +60,7 @@ impl Settings {
         if port == 0 {
             return Err("the port is a number from 1 to 65535");
         }
-        let tls = if secure { Some(Client::new(&host, tls())?) } else { None };
+        let tls = if secure { Some(tls.client(&host, &[])?) } else { None };
         let vhost = match url.path().strip_prefix('/').unwrap_or_default() {
             "" => "/".to_owned(),
             vhost => decoded(vhost)?,
@@ -95,8 +92,7 @@ mod tests {
 
     fn read(url: &str, password: Option<&str>) -> Result<Settings, &'static str> {
         let password = password.map(Secret::new);
-        let tls = || trust::client_config(Vec::new());
-        Settings::from_url(&Url::parse(url).unwrap(), password.as_ref(), tls)
+        Settings::from_url(&Url::parse(url).unwrap(), password.as_ref(), &Tls::default())
     }
 
     fn address(url: &str) -> (String, u16) {

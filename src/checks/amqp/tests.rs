@@ -13,6 +13,7 @@ use url::Url;
 
 use super::frame::{HEADER, Writer, method};
 use super::*;
+use crate::checks::tls::settings::Settings as Tls;
 use crate::model::{Cause, Verdict};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -22,7 +23,7 @@ async fn listen() -> (TcpListener, Settings) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = Url::parse(&format!("amqp://me:hush@127.0.0.1:{port}/shop")).unwrap();
-    let settings = Settings::from_url(&url, None, || unreachable!()).ok().unwrap();
+    let settings = Settings::from_url(&url, None, &Tls::default()).ok().unwrap();
     (listener, Settings { queue: Some("jobs".to_owned()), ..settings })
 }
 

@@ -2,12 +2,13 @@
 //!
 //! Messages show the expectation, never what was found instead: the answer may hold anything.
 
-use reqwest::header::{HeaderMap, HeaderName};
+use hyper::header::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use super::pattern::{Pattern, Place};
 use super::status::Statuses;
-use crate::model::{Name, Outcome, Reason};
+use crate::config::{Node, Reading, Schema, Setting};
+use crate::model::{Cause, Name, Outcome, Reason};
 
 /// What an answer must look like.
 #[derive(Default)]
@@ -16,9 +17,39 @@ pub(super) struct Expect {
     pub(super) header: Vec<(HeaderName, Pattern)>,
     pub(super) body: Option<Pattern>,
     pub(super) not_body: Option<Pattern>,
-    pub(super) json: Vec<(Place, Value)>,
+    pub(super) json: Vec<(Place, Expected)>,
     /// Numbers to take from the answer; their absence is a failure too.
     pub(super) measure: Vec<(Name, Place)>,
+}
+
+/// A value that must be there.
+#[derive(Clone, Debug)]
+pub(super) struct Expected {
+    value: Value,
+    /// Whether it came out of the environment or a file, so that it may be a secret and is not shown.
+    hidden: bool,
+}
+
+impl Setting for Expected {
+    const SHAPE: &'static str = Value::SHAPE;
+
+    fn read(node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
+        Some(Self { value: Value::read(node, reading)?, hidden: !node.references().is_empty() })
+    }
+
+    fn show(&self) -> String {
+        self.value.show()
+    }
+
+    fn schema() -> Schema {
+        Value::schema()
+    }
+}
+
+impl From<Value> for Expected {
+    fn from(value: Value) -> Self {
+        Self { value, hidden: false }
+    }
 }
 
 impl Expect {
@@ -36,12 +67,12 @@ impl Expect {
         if !self.status.contains(status) {
             let left = if (300..400).contains(&status) { ", and its redirect is not followed" } else { "" };
             let message = format!("status {status}, expected {}{left}", self.status);
-            return Some(Outcome::failed(Reason::UnexpectedStatus).message(message));
+            return Some(Outcome::caused_by(Cause::HttpStatus(status)).message(message));
         }
         for (name, pattern) in &self.header {
             let mut values = headers.get_all(name).iter();
             if !values.any(|value| pattern.matches(value.as_bytes())) {
-                let message = format!("header {name} does not contain {:?}", pattern.written);
+                let message = format!("header {name} does not contain {}", pattern.shown());
                 return Some(Outcome::failed(Reason::UnexpectedBody).message(message));
             }
         }
@@ -51,10 +82,10 @@ impl Expect {
     /// What the body says: the numbers to measure, or a public sentence on what is wrong.
     pub(super) fn judge_body(&self, body: &[u8]) -> Result<Vec<(Name, f64)>, String> {
         if let Some(pattern) = self.body.as_ref().filter(|pattern| !pattern.matches(body)) {
-            return Err(format!("the body does not contain {:?}", pattern.written));
+            return Err(format!("the body does not contain {}", pattern.shown()));
         }
         if let Some(pattern) = self.not_body.as_ref().filter(|pattern| pattern.matches(body)) {
-            return Err(format!("the body contains {:?}", pattern.written));
+            return Err(format!("the body contains {}", pattern.shown()));
         }
         if !self.looks_at_json() {
             return Ok(Vec::new());
@@ -62,8 +93,10 @@ impl Expect {
         let json: Value = serde_json::from_slice(body).map_err(|_| "the body is not JSON")?;
         for (place, expected) in &self.json {
             let found = place.path.query(&json);
-            if found.is_empty() || !found.iter().all(|value| is(value, expected)) {
-                return Err(format!("{:?} is not {expected}", place.written));
+            if found.is_empty() || !found.iter().all(|value| is(value, &expected.value)) {
+                let shown =
+                    if expected.hidden { "as expected".to_owned() } else { expected.value.to_string() };
+                return Err(format!("{:?} is not {shown}", place.written));
             }
         }
         let number =
@@ -88,8 +121,8 @@ fn is(value: &Value, expected: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::header::HeaderValue;
     use proptest::prelude::*;
-    use reqwest::header::HeaderValue;
     use serde_json::json;
 
     fn message(outcome: &Outcome) -> &str {
@@ -97,7 +130,7 @@ mod tests {
     }
 
     fn at(path: &str, expected: Value) -> Expect {
-        Expect { json: vec![(Place::parse(path).unwrap(), expected)], ..Expect::default() }
+        Expect { json: vec![(Place::parse(path).unwrap(), expected.into())], ..Expect::default() }
     }
 
     #[test]
@@ -170,7 +203,7 @@ mod tests {
         #[test]
         fn any_body_is_judged(body: Vec<u8>, path in "\\$[.\\[\\]a*?@0-9']{0,10}") {
             if let Ok(place) = Place::parse(&path) {
-                let expect = Expect { json: vec![(place, json!("ok"))], ..Expect::default() };
+                let expect = Expect { json: vec![(place, json!("ok").into())], ..Expect::default() };
                 let _ = expect.judge_body(&body);
             }
         }

@@ -9,6 +9,8 @@ use crate::config::{Node, Reading, Setting};
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     pub(super) written: String,
+    /// Whether it came out of the environment or a file, so that it may be a secret and is not shown.
+    hidden: bool,
     regex: Regex,
 }
 
@@ -29,7 +31,16 @@ impl Pattern {
                     format!("not a regular expression: {}", line.trim_start_matches("error: "))
                 },
             )?;
-        Ok(Self { written: written.to_owned(), regex })
+        Ok(Self { written: written.to_owned(), hidden: false, regex })
+    }
+
+    /// What was looked for, as a message may say it.
+    pub(super) fn shown(&self) -> String {
+        if self.hidden {
+            "a text from the environment or a file".to_owned()
+        } else {
+            format!("{:?}", self.written)
+        }
     }
 
     /// Whether it occurs in `bytes`.
@@ -43,7 +54,8 @@ impl Setting for Pattern {
 
     fn read(node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
         let text = reading.text(node, "a text or /regular expression/")?;
-        Self::parse(text).map_err(|problem| reading.wrong(node, problem)).ok()
+        let pattern = Self::parse(text).map_err(|problem| reading.wrong(node, problem)).ok()?;
+        Some(Self { hidden: !node.references().is_empty(), ..pattern })
     }
 
     fn show(&self) -> String {

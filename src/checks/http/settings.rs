@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
-use rustls::pki_types::CertificateDer;
+use hyper::Method;
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::Authority;
+use url::Url;
 
-use serde_json::Value;
-
-use super::expect::Expect;
+use super::expect::{Expect, Expected};
 use super::pattern::{Pattern, Place};
 use super::status::Statuses;
-use crate::checks::tls::trust;
+use crate::checks::tls::settings::Settings as Tls;
 use crate::config::{Fields, Quantity, Secret, SecretUrl, Word};
 use crate::model::Name;
 
@@ -27,8 +26,7 @@ pub(super) struct Settings {
     pub(super) body: Option<Secret>,
     pub(super) redirects: u32,
     pub(super) proxy: Option<SecretUrl>,
-    /// Roots to trust beside the system's.
-    pub(super) roots: Vec<CertificateDer<'static>>,
+    pub(super) tls: Tls,
     pub(super) version: Version,
     pub(super) reuse: bool,
     pub(super) max_body: usize,
@@ -113,7 +111,7 @@ impl Settings {
             body: None,
             redirects: REDIRECTS,
             proxy: None,
-            roots: Vec::new(),
+            tls: Tls::default(),
             version: Version::Auto,
             reuse: false,
             max_body: size(Quantity(MAX_BODY.into())),
@@ -133,6 +131,11 @@ impl Settings {
         settings.read_connection(fields);
         fields.section("expect", "what the answer must be", |fields| settings.read_expect(fields));
         settings.expect.measure = read_measure(fields);
+        if settings.method == Verb::Head && settings.expect.looks_at_body() {
+            let message =
+                "an answer to HEAD has no body: use GET, or expect nothing of the body and measure nothing";
+            fields.problem("method", message);
+        }
         known.then_some(settings)
     }
 
@@ -141,6 +144,12 @@ impl Settings {
         let headers: BTreeMap<String, Secret> = fields.or("headers", BTreeMap::new(), "headers to send");
         for (name, value) in headers {
             match (HeaderName::try_from(&name), HeaderValue::try_from(value.expose())) {
+                (Ok(HOST), Ok(value)) if Authority::try_from(value.as_bytes()).is_err() => {
+                    fields.problem(
+                        "headers",
+                        "the value of \"host\" is not a host name with or without a port",
+                    );
+                }
                 (Ok(name), Ok(mut value)) => {
                     value.set_sensitive(true);
                     self.headers.append(name, value);
@@ -156,12 +165,13 @@ impl Settings {
         self.redirects = fields.or(
             "redirects",
             self.redirects,
-            "how many redirects to follow; one to another host or from https to http is an answer like any other",
+            "how many redirects to follow; one that is expected, or leads to another host or from https to http, is an \
+             answer like any other; headers go only where scheme, host and port stay the same",
         );
         let proxy: Option<SecretUrl> =
             fields.optional("proxy", "proxy to go through; the environment names none");
         self.proxy = proxy.and_then(|proxy| web_address(fields, "proxy", &proxy)).map(SecretUrl::new);
-        self.roots = trust::ca_file(fields, "PEM file of certificates to trust beside the system's");
+        self.tls = Tls::take(fields);
         self.version =
             fields.or("http_version", self.version, "the version to speak; auto is 1.1 without TLS");
         self.reuse = fields.or(
@@ -195,7 +205,7 @@ impl Settings {
             }
         }
         let doc = "JSONPaths and the value that must be there; one that finds several wants it of all";
-        let json: BTreeMap<String, Value> = fields.or("json", BTreeMap::new(), doc);
+        let json: BTreeMap<String, Expected> = fields.or("json", BTreeMap::new(), doc);
         for (path, expected) in json {
             match Place::parse(&path) {
                 Ok(place) => self.expect.json.push((place, expected)),

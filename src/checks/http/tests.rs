@@ -1,23 +1,26 @@
 //! The kind against servers that behave and misbehave. The servers speak bytes, so that they can misbehave.
 
+mod answers;
 mod configured;
 mod failures;
+mod redirects;
 mod tls;
 
 use std::future::{Future, pending};
 use std::time::Duration;
 
+use hyper::header::{HOST, HeaderName, HeaderValue};
 use parking_lot::Mutex;
-use reqwest::Url;
-use reqwest::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use url::Url;
 
 use super::pattern::{Pattern, Place};
 use super::settings::{Settings, Verb, Version};
 use super::status::{Codes, Statuses};
 use super::*;
 use crate::config::{OneOrMany, Secret, SecretUrl};
+use crate::model::Cause;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}";
@@ -156,7 +159,8 @@ async fn judges_headers_and_body() {
     let adapt = |settings: &mut Settings| {
         let length = HeaderName::from_static("content-length");
         settings.expect.header.push((length, Pattern::parse("/^15$/").unwrap()));
-        settings.expect.json.push((Place::parse("$.status").unwrap(), "ok".into()));
+        let ok = serde_json::Value::from("ok").into();
+        settings.expect.json.push((Place::parse("$.status").unwrap(), ok));
         settings.expect.not_body = Some(Pattern::parse("maintenance").unwrap());
     };
     let (outcome, _) = answered(adapt, &[OK]).await;
@@ -184,30 +188,6 @@ async fn measures() {
     let (outcome, _) = answered(measure, &[json]).await;
     passes(&outcome);
     assert_eq!(outcome.measurements, [(Name::new("open_orders").unwrap(), 12.0)]);
-}
-
-#[tokio::test]
-async fn follows_redirects_on_the_same_host_only() {
-    let moved = "HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n";
-    let (outcome, asked) = answered(|_| (), &[moved, moved, OK]).await;
-    passes(&outcome);
-    assert_eq!(asked.len(), 3);
-    assert!(asked[2].starts_with("GET /next HTTP/1.1\r\n"), "{asked:?}");
-    assert!(!asked[2].contains("referer"), "{asked:?}");
-
-    let (outcome, asked) = answered(|settings| settings.redirects = 1, &[moved]).await;
-    fails(&outcome, Reason::UnexpectedStatus);
-    assert_eq!(asked.len(), 2);
-    assert_eq!(message(&outcome), "status 302, expected 2xx, and its redirect is not followed");
-
-    let (outcome, asked) = answered(|settings| settings.redirects = 0, &[moved]).await;
-    fails(&outcome, Reason::UnexpectedStatus);
-    assert_eq!(asked.len(), 1);
-
-    let away = "HTTP/1.1 302 Found\r\nLocation: http://localhost:1/login\r\nContent-Length: 0\r\n\r\n";
-    let (outcome, _) = answered(|_| (), &[away]).await;
-    fails(&outcome, Reason::UnexpectedStatus);
-    assert_eq!(status(&outcome), 302.0);
 }
 
 #[tokio::test]
@@ -256,22 +236,54 @@ async fn goes_through_a_proxy() {
     assert!(asked[0].contains("proxy-authorization: Basic "), "{asked:?}");
 }
 
-#[tokio::test]
-async fn speaks_the_version_it_is_told_to() {
+/// Runs a check against a server of version 2 without TLS; also what it was asked.
+async fn asked_by_version_2(adapt: impl FnOnce(&mut Settings)) -> (Outcome, hyper::http::request::Parts) {
     use hyper_util::rt::{TokioExecutor, TokioIo};
     let (listener, mut settings) = listen().await;
     settings.version = Version::Http2;
+    adapt(&mut settings);
     let check = HttpCheck::new(settings).unwrap();
+    let asked = Mutex::new(None);
     let outcome = run_against(&check, &Run::new(TIMEOUT), &listener, async |stream: TcpStream| {
-        let service = hyper::service::service_fn(|_| async {
-            Ok::<_, hyper::Error>(hyper::Response::new(http_body_util::Empty::<bytes::Bytes>::new()))
+        let service = hyper::service::service_fn(|request: hyper::Request<_>| {
+            *asked.lock() = Some(request.into_parts().0);
+            async { Ok::<_, hyper::Error>(Response::new(http_body_util::Full::new(Bytes::from("fine")))) }
         });
         let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         let _ = server.serve_connection(TokioIo::new(stream), service).await;
     })
     .await;
+    (outcome, asked.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn speaks_the_version_it_is_told_to() {
+    let post = |settings: &mut Settings| {
+        settings.method = Verb::Post;
+        settings.body = Some(Secret::new("a body"));
+        settings.expect.body = Some(Pattern::parse("fine").unwrap());
+    };
+    let (outcome, asked) = asked_by_version_2(post).await;
     passes(&outcome);
     assert!(outcome.details.contains(&("http_version".into(), "2".into())), "{outcome:?}");
+    assert_eq!(asked.headers["content-length"], "6");
+    assert_eq!(asked.uri.path_and_query().unwrap(), "/ping?token=hush");
+}
+
+#[tokio::test]
+async fn a_host_that_is_configured_is_asked_for_in_both_versions() {
+    let named = |settings: &mut Settings| {
+        settings.headers.insert(HOST, HeaderValue::from_static("shop.example:81"));
+    };
+    let (outcome, asked) = answered(named, &[OK]).await;
+    passes(&outcome);
+    assert_eq!(asked[0].matches("host: ").count(), 1, "{asked:?}");
+    assert!(asked[0].contains("host: shop.example:81\r\n"), "{asked:?}");
+
+    let (outcome, asked) = asked_by_version_2(named).await;
+    passes(&outcome);
+    assert_eq!(asked.uri.authority().unwrap(), "shop.example:81");
+    assert!(!asked.headers.contains_key("host"), "{asked:?}");
 }
 
 #[tokio::test]

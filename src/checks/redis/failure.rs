@@ -44,6 +44,11 @@ pub(super) fn of_io(error: &io::Error) -> Outcome {
     reasons::failed(reasons::of_io(error), REASONS).because(error)
 }
 
+/// The outcome that the end of a TLS handshake stands for.
+pub(super) fn of_handshake(error: &io::Error) -> Outcome {
+    reasons::failed(reasons::of_handshake(error), REASONS).because(error)
+}
+
 /// The same for a socket of the machine: where there is none, no server runs.
 pub(super) fn of_socket(error: &io::Error) -> Outcome {
     match error.kind() {

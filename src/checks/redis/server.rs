@@ -7,7 +7,7 @@ use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 use crate::checks::Target;
 use crate::checks::net::Address;
 use crate::checks::tls::client::Client;
-use crate::checks::tls::trust;
+use crate::checks::tls::settings::Settings as Tls;
 use crate::config::{Fields, Secret, SecretUrl};
 
 /// Everything that is to be known before a connection.
@@ -32,14 +32,14 @@ impl Server {
             "where the server is: redis://user@host:port/database, rediss:// with TLS, redis+unix:///path for a socket",
         );
         let password: Option<Secret> = fields.optional("password", "password, instead of one in the URL");
-        let roots =
-            trust::ca_file(fields, "PEM file of certificates to trust beside the system's, for rediss");
+        let tls = Tls::take(fields);
         let found = read(&url?, password.as_ref()).and_then(|(place, secure, login)| {
             let tls = match &place {
-                Place::Port(address) if secure => {
-                    Some(Client::new(&address.host, trust::client_config(roots))?)
+                Place::Port(address) if secure => Some(tls.client(&address.host, &[])?),
+                _ => {
+                    Tls::refuse(fields, "begin `url` with rediss://");
+                    None
                 }
-                _ => None,
             };
             Ok(Self { place, tls, login })
         });
@@ -72,7 +72,7 @@ fn read(
         return Err("cannot be used with TLS");
     }
     if url.fragment().is_some() {
-        return Err("cannot have a part after #; a certificate is always verified, see `ca_file`");
+        return Err("cannot have a part after #; see `ca_file` and `insecure_skip_verify`");
     }
     let info = url.into_connection_info();
     let info = info.map_err(|_| "cannot be understood: write redis://user@host:port/database number")?;

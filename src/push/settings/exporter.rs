@@ -2,17 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::endpoint::Endpoint;
 use crate::config::{Fields, Secret, SecretUrl, Word};
 use crate::push::signal::Signal;
-use crate::tls::{self, Roots};
+use crate::tls::{self, Certificates, Identity};
 
 /// How long a request may take unless told otherwise, as OpenTelemetry has it.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,9 +28,9 @@ pub struct Exporter {
     /// How requests are compressed.
     pub compression: Compression,
     /// Whom to trust beside the system's authorities.
-    pub roots: Roots,
+    pub(crate) roots: Certificates,
     /// Who we are, where the collector asks.
-    pub identity: Option<Identity>,
+    pub(crate) identity: Option<Identity>,
 }
 
 /// What OTLP is spoken over.
@@ -55,15 +52,6 @@ pub enum Compression {
     Zstd,
     /// Not at all.
     None,
-}
-
-/// A client's certificate with its key.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The certificate, and those between it and its authority.
-    pub chain: Vec<CertificateDer<'static>>,
-    /// The key; prints without what is in it.
-    pub key: Arc<PrivateKeyDer<'static>>,
 }
 
 impl Word for Protocol {
@@ -114,16 +102,15 @@ pub(super) struct Way {
     timeout: Option<Duration>,
     compression: Option<Compression>,
     insecure: Option<bool>,
-    roots: Option<Roots>,
-    chain: Option<Roots>,
-    key: Option<Arc<PrivateKeyDer<'static>>>,
+    roots: Option<Certificates>,
+    identity: Option<Identity>,
     /// What a signal found wrong with the endpoint of all signals; for whoever reads the place where it stands.
     pub(super) wrong_endpoint: Cell<Option<&'static str>>,
 }
 
 impl Way {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        let way = Self {
+        Self {
             endpoint: fields.optional(
                 "endpoint",
                 "where the collector is: http://host:4318, or http://host:4317 for gRPC; in `otlp` the path of each \
@@ -140,22 +127,14 @@ impl Way {
             compression: fields.optional("compression", "how requests are compressed (default gzip)"),
             insecure: fields
                 .optional("insecure", "whether gRPC to an endpoint without http:// or https:// goes without TLS"),
-            roots: tls::file(fields, "ca_file", "certificates to trust beside the system's", tls::roots),
-            chain: tls::file(fields, "client_certificate_file", "the certificate to show", tls::certificates),
-            key: tls::file(fields, "client_key_file", "the key of that certificate", key),
+            roots: tls::file(fields, "ca_file", "certificates to trust beside the system's", tls::trusted),
+            identity: tls::identity(
+                fields,
+                ("client_certificate_file", "the certificate to show"),
+                ("client_key_file", "the key of that certificate"),
+            ),
             wrong_endpoint: Cell::new(None),
-        };
-        let wrong = |name| fields.is_wrong(name);
-        let wrong = wrong("client_certificate_file") || wrong("client_key_file");
-        let (chain, key) = (fields.is_set("client_certificate_file"), fields.is_set("client_key_file"));
-        if chain != key && !wrong {
-            let (given, missing) = match chain {
-                true => ("client_certificate_file", "client_key_file"),
-                false => ("client_key_file", "client_certificate_file"),
-            };
-            fields.problem(given, format!("needs `{missing}` beside it"));
         }
-        way
     }
 
     /// Everything together for `signal`; `None` where there is no endpoint, or something is wrong, which is noted.
@@ -184,10 +163,6 @@ impl Way {
                 return None;
             }
         };
-        let (chain, key) = match (self.chain, self.key) {
-            (None, None) => (general.chain.clone(), general.key.clone()),
-            own => own,
-        };
         Some(Exporter {
             endpoint,
             protocol,
@@ -195,7 +170,7 @@ impl Way {
             timeout: self.timeout.or(general.timeout).unwrap_or(TIMEOUT),
             compression: self.compression.or(general.compression).unwrap_or(Compression::Gzip),
             roots: self.roots.or_else(|| general.roots.clone()).unwrap_or_default(),
-            identity: chain.zip(key).map(|(chain, key)| Identity { chain, key }),
+            identity: self.identity.or_else(|| general.identity.clone()),
         })
     }
 }
@@ -221,8 +196,4 @@ fn headers(fields: &mut Fields<'_>, pairs: &BTreeMap<String, Secret>) -> Option<
         }
     }
     Some(headers)
-}
-
-fn key(pem: &[u8]) -> Result<Arc<PrivateKeyDer<'static>>, &'static str> {
-    PrivateKeyDer::from_pem_slice(pem).map(Arc::new).map_err(|_| "the file has no private key in PEM")
 }

@@ -3,19 +3,18 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
-use rustls_platform_verifier::Verifier;
 use tokio::net::lookup_host;
 
 use super::{Answer, Failure};
 use crate::model::Reason;
 use crate::push::settings::{Exporter, Protocol};
-use crate::{reasons, tls};
+use crate::reasons;
+use crate::tls::{self, Trust};
 
 /// Makes the client that `exporter` asks for; connects nowhere. The system's roots are read only where TLS is spoken.
 pub(super) fn client(exporter: &Exporter) -> Result<Client, String> {
@@ -41,17 +40,9 @@ pub(super) fn client(exporter: &Exporter) -> Result<Client, String> {
 }
 
 fn secured(exporter: &Exporter) -> Result<ClientConfig, String> {
-    let builder = ClientConfig::builder();
-    let provider = Arc::clone(builder.crypto_provider());
-    let verifier = Verifier::new_with_extra_roots(exporter.roots.iter().cloned(), provider)
-        .map_err(|_| "otlp: the system's certificates of authorities cannot be read: set ca_file")?;
-    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match &exporter.identity {
-        None => builder.with_no_client_auth(),
-        Some(identity) => builder
-            .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
-            .map_err(|_| "otlp: client_key_file is not the key of client_certificate_file")?,
-    };
+    let trust = Trust::Known(exporter.roots.clone());
+    let mut config = tls::client_config(&trust, exporter.identity.as_ref())
+        .map_err(|problem| format!("otlp: client_key_file {problem}"))?;
     let protocol = if exporter.protocol == Protocol::Grpc { "h2" } else { "http/1.1" };
     config.alpn_protocols = vec![protocol.into()];
     Ok(config)

@@ -7,8 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::checks::tls::trust;
-use crate::tls::install_provider;
+use crate::tls::{Trust, install_provider};
 
 /// A server with a certificate for `name`, and the root to trust it by.
 fn server(name: &str) -> (TlsAcceptor, CertificateDer<'static>) {
@@ -26,7 +25,8 @@ async fn listen_tls(roots: Vec<CertificateDer<'static>>) -> (TcpListener, Settin
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = Url::parse(&format!("amqps://me:hush@127.0.0.1:{port}/shop")).unwrap();
-    let settings = Settings::from_url(&url, None, || trust::client_config(roots)).ok().unwrap();
+    let tls = Tls { trust: Trust::Known(roots), ..Tls::default() };
+    let settings = Settings::from_url(&url, None, &tls).ok().unwrap();
     (listener, Settings { queue: Some("jobs".to_owned()), ..settings })
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Document, describe};
+use crate::tls::Trust;
 
 /// Reads a check from YAML: the settings, or the problems as text.
 fn read(yaml: &str) -> Result<Settings, String> {
@@ -76,6 +77,36 @@ fn every_problem_is_told_at_once_and_no_secret() {
 }
 
 #[test]
+fn what_cannot_be_is_refused_before_it_runs() {
+    let head = "url: http://h/\nmethod: HEAD\n";
+    assert!(read(head).is_ok());
+    for more in ["expect: { body: ok }", "expect: { json: { $.a: 1 } }", "measure: { a: $.a }"] {
+        let problems = read(&format!("{head}{more}\n")).err().unwrap();
+        assert!(problems.contains("an answer to HEAD has no body"), "{problems}");
+    }
+    let problems = read("url: http://h/\nheaders: { host: 'http://hush' }\n").err().unwrap();
+    assert!(problems.contains("not a host name") && !problems.contains("hush"), "{problems}");
+    let problems = read("url: http://h/\nca_file: x\ninsecure_skip_verify: true\n").err().unwrap();
+    assert!(problems.contains("has no effect beside"), "{problems}");
+    let problems = read("url: https://h/\nserver_name: 'a b'\n").err().unwrap();
+    assert!(problems.contains("not a host name"), "{problems}");
+}
+
+#[test]
+fn what_comes_out_of_the_environment_is_not_repeated_in_a_message() {
+    let yaml = "url: http://h/\nexpect: { body: '${T}', json: { $.a: '${T}' } }\n";
+    let document = Document::parse("t", yaml, &|_: &str| Some("hush".to_owned()));
+    let (settings, _) = document.read(Settings::read).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut expect = settings.unwrap().expect;
+    assert_eq!(
+        expect.judge_body(b"x").unwrap_err(),
+        "the body does not contain a text from the environment or a file"
+    );
+    expect.body = None;
+    assert_eq!(expect.judge_body(b"{\"a\":1}").unwrap_err(), "\"$.a\" is not as expected");
+}
+
+#[test]
 fn the_example_is_right() {
     assert!(read(Http.example()).is_ok());
 }
@@ -86,7 +117,10 @@ fn a_file_of_roots_is_read() {
     let root = rcgen::generate_simple_self_signed(vec!["pay.example".to_owned()]).unwrap().cert;
     std::fs::write(file.path(), root.pem()).unwrap();
     let yaml = format!("url: https://pay.example\nca_file: {}\n", file.path().display());
-    assert_eq!(read(&yaml).unwrap_or_else(|problems| panic!("{problems}")).roots, [root.der().clone()]);
+    assert_eq!(
+        read(&yaml).unwrap_or_else(|problems| panic!("{problems}")).tls.trust,
+        Trust::Known(vec![root.der().clone()])
+    );
     std::fs::write(file.path(), "no certificate").unwrap();
     assert!(read(&yaml).err().unwrap().contains("the file has no certificate"));
 }
