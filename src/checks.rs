@@ -37,6 +37,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::collect::Root;
 use crate::config::Fields;
 use crate::model::{Definition, Measures, Outcome, Policy, Reason};
 use crate::reasons;
@@ -181,6 +182,12 @@ pub trait Kind: Sync {
     /// Reads the kind's settings and makes the check; does no I/O beyond files that the settings name. `None` where a
     /// setting was missing or wrong: `fields` has noted it.
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built>;
+
+    /// The same for the machine that the collectors read, whose root is at `root`. A kind that looks at no machine has no
+    /// use for it.
+    fn build_at(&self, _root: &Root, fields: &mut Fields<'_>) -> Option<Built> {
+        self.build(fields)
+    }
 }
 
 /// Every kind, in the order in which documents list them.

@@ -17,7 +17,7 @@ pub(crate) mod disk;
 mod disk_io;
 mod elsewhere;
 mod file_descriptors;
-mod filesystem;
+pub(crate) mod filesystem;
 mod filter;
 mod kernel_file;
 mod load;
@@ -26,6 +26,7 @@ mod network;
 mod numbers;
 mod paging;
 pub(crate) mod pids;
+mod place;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod pool;
 mod pressure;

@@ -38,6 +38,8 @@ mod exposition;
 mod frozen;
 #[path = "it/harness_works.rs"]
 mod harness_works;
+#[path = "it/host.rs"]
+mod host;
 #[path = "it/http.rs"]
 mod http;
 #[path = "it/kinds.rs"]

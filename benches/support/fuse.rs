@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -29,6 +29,8 @@ struct State {
     frozen: Mutex<bool>,
     changed: Condvar,
     asked: AtomicUsize,
+    /// The number of the error that it answers with; 0 for none.
+    refuses: AtomicI32,
 }
 
 impl Program {
@@ -47,6 +49,11 @@ impl Program {
     pub(crate) fn freeze(&self, frozen: bool) {
         *self.0.frozen.lock() = frozen;
         self.0.changed.notify_all();
+    }
+
+    /// Answers with this error from now on, or as it should for 0.
+    pub(crate) fn refuse(&self, error: i32) {
+        self.0.refuses.store(error, Ordering::SeqCst);
     }
 
     /// How often it was asked how full it is.
@@ -82,10 +89,12 @@ impl State {
                     while *frozen {
                         self.changed.wait(&mut frozen);
                     }
+                    let refuses = self.refuses.load(Ordering::SeqCst);
                     // Blocks, free, available, files, free; sizes of a block, a name and a fragment; the rest is zero.
                     let counts = [1000_u64, 700, 600, 50, 20].into_iter().flat_map(u64::to_ne_bytes);
                     let sizes = [512_u32, 255, 512].into_iter().chain([0; 7]).flat_map(u32::to_ne_bytes);
-                    (0, counts.chain(sizes).collect())
+                    let told = if refuses == 0 { counts.chain(sizes).collect() } else { Vec::new() };
+                    (-refuses, told)
                 }
                 _ => (NOT_IMPLEMENTED, Vec::new()),
             };

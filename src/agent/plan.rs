@@ -226,7 +226,8 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         let format = fields.or("format", defaults.log_format, "how lines look");
         (level, format)
     });
-    let collectors = fields.section("collectors", "the numbers of this machine on /metrics", read_collectors);
+    let (root, collectors) =
+        fields.section("collectors", "the numbers of this machine on /metrics", read_collectors);
     #[cfg(feature = "otlp")]
     let otlp = push::Settings::read(fields);
     fields.optional_section(
@@ -234,7 +235,8 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         "what holds for all checks that do not say otherwise themselves",
         read_defaults,
     );
-    let checks = fields.entries("checks", "what is checked, by name", read_check);
+    let checks =
+        fields.entries("checks", "what is checked, by name", |name, fields| read_check(name, &root, fields));
     refuse_settings_of_checks(fields);
     Plan {
         listen,
@@ -283,11 +285,12 @@ pub fn variables() -> Vec<Variable> {
     parts.concat()
 }
 
-fn read_collectors(fields: &mut Fields<'_>) -> Collectors {
+fn read_collectors(fields: &mut Fields<'_>) -> (Root, Collectors) {
     let path = fields.or(
         "root_path",
         PathBuf::from("/"),
-        "where /proc and /sys are, for a container that has the host's elsewhere",
+        "where the root of the machine is, for a container that has the host's elsewhere; also for the checks of its \
+         processors, memory, disks, tasks and processes",
     );
     let root = Root::new(path);
     let mut collectors = Vec::with_capacity(SOURCES.len());
@@ -298,7 +301,7 @@ fn read_collectors(fields: &mut Fields<'_>) -> Collectors {
         });
         collectors.extend(collector);
     }
-    Collectors(collectors)
+    (root, Collectors(collectors))
 }
 
 /// Reads what stands in for many checks; each gets it when it is read.
@@ -332,7 +335,7 @@ fn refuse_settings_of_checks(fields: &mut Fields<'_>) {
     }
 }
 
-fn read_check(name: &str, fields: &mut Fields<'_>) -> Option<Planned> {
+fn read_check(name: &str, root: &Root, fields: &mut Fields<'_>) -> Option<Planned> {
     let name = if fields.describing() { None } else { fields.name(name) };
     let Some(KindWord(kind)) = fields.required::<KindWord>("kind", "what sort of thing is checked") else {
         fields.ignore_rest();
@@ -351,7 +354,7 @@ fn read_check(name: &str, fields: &mut Fields<'_>) -> Option<Planned> {
         );
         fields.problem("groups", message);
     }
-    let built = kind.build(fields)?;
+    let built = kind.build_at(root, fields)?;
     Some(Planned {
         name: name?,
         kind: kind.name(),

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::usage::{self, Scope};
 use super::{Built, Check, Kind, Probe, Run, Target};
+use crate::collect::Root;
 use crate::collect::cgroup::Container;
 use crate::collect::cpu::CpuUsage;
 use crate::config::Fields;
@@ -54,9 +55,9 @@ impl Meter {
 }
 
 impl CpuCheck {
-    fn new(measurement: Name, scope: Scope) -> Self {
-        let container = (scope == Scope::Auto).then(Container::default);
-        Self { measurement, meter: Mutex::new(Meter { container, machine: CpuUsage::default() }) }
+    fn new(root: &Root, measurement: Name, scope: Scope) -> Self {
+        let container = (scope == Scope::Auto).then(|| Container::new(root));
+        Self { measurement, meter: Mutex::new(Meter { container, machine: CpuUsage::new(root) }) }
     }
 }
 
@@ -120,7 +121,11 @@ impl Kind for Cpu {
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
-        let check = CpuCheck::new(usage::name()?, Scope::read(fields));
+        self.build_at(&Root::default(), fields)
+    }
+
+    fn build_at(&self, root: &Root, fields: &mut Fields<'_>) -> Option<Built> {
+        let check = CpuCheck::new(root, usage::name()?, Scope::read(fields));
         Some(Built { probe: Probe::new(check), target: Target::default() })
     }
 }
@@ -128,12 +133,11 @@ impl Kind for Cpu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::Root;
     use crate::model::{Detail, Verdict};
 
     #[tokio::test]
     async fn the_first_run_answers_too() {
-        let check = CpuCheck::new(usage::name().unwrap(), Scope::Host);
+        let check = CpuCheck::new(&Root::default(), usage::name().unwrap(), Scope::Host);
         let outcome = check.run(&Run::new(Duration::from_secs(1))).await;
         assert_eq!(outcome.verdict, Verdict::Pass);
         let (name, usage) = &outcome.measurements[0];
@@ -144,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn measures_the_container_where_it_has_a_limit() {
-        let check = CpuCheck::new(usage::name().unwrap(), Scope::Auto);
+        let check = CpuCheck::new(&Root::default(), usage::name().unwrap(), Scope::Auto);
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/cgroup/v1");
         check.meter.lock().container = Some(Container::new(&Root::new(folder)));
         let outcome = check.run(&Run::new(Duration::from_millis(20))).await;

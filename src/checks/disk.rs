@@ -1,14 +1,16 @@
 //! Kind `disk`: how full a file system is, as df(1) counts.
 //!
-//! One system call a run, but one that hangs where a network file system lost its server: registered as blocking, so
-//! that a hanging one takes nothing with it. Knows nothing of limits: the default one is in the policy.
+//! A few system calls a run, which hang where a network file system lost its server: registered as blocking, so
+//! that a hanging one takes nothing with it. Under another root a path is measured only if it leads to the file system that
+//! the machine has there. Knows nothing of limits: the default one is in the policy.
 
 use std::path::PathBuf;
 
 use super::{BlockingCheck, Built, Kind, Probe, Run, Target, reasons, usage};
-use crate::collect::disk;
+use crate::collect::Root;
+use crate::collect::filesystem::{Elsewhere, disk_of};
 use crate::config::Fields;
-use crate::model::{Measures, Name, Outcome, Policy, Reason};
+use crate::model::{Cause, Measures, Name, Outcome, Policy, Reason};
 
 const REASONS: &[Reason] = &[Reason::NotFound, Reason::Denied, Reason::Unreachable, Reason::Other];
 
@@ -17,17 +19,19 @@ pub(super) struct Disk;
 
 struct DiskCheck {
     measurement: Name,
+    root: Root,
     path: PathBuf,
 }
 
 impl BlockingCheck for DiskCheck {
     fn run(&self, _run: &Run) -> Outcome {
-        match disk::Disk::read(&self.path) {
-            Ok(disk) => Outcome::pass()
+        match disk_of(&self.root, &self.path) {
+            Ok(Ok(disk)) => Outcome::pass()
                 .measure(self.measurement.clone(), disk.usage())
                 .detail("total_bytes", usage::bytes(disk.total))
                 .detail("used_bytes", usage::bytes(disk.used))
                 .detail("available_bytes", usage::bytes(disk.available)),
+            Ok(Err(Elsewhere)) => Outcome::caused_by(Cause::NotUnderRoot),
             Err(error) => reasons::failed(reasons::of_io(&error), REASONS)
                 .message("cannot read the file system")
                 .because(error),
@@ -69,8 +73,12 @@ impl Kind for Disk {
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
+        self.build_at(&Root::default(), fields)
+    }
+
+    fn build_at(&self, root: &Root, fields: &mut Fields<'_>) -> Option<Built> {
         let path = fields.or("path", PathBuf::from("/"), "a path on the file system to measure");
-        let check = DiskCheck { measurement: usage::name()?, path };
+        let check = DiskCheck { measurement: usage::name()?, root: root.clone(), path };
         Some(Built { probe: Probe::blocking(check), target: Target::default() })
     }
 }
@@ -83,7 +91,8 @@ mod tests {
     use crate::model::Verdict;
 
     fn run(path: &str) -> Outcome {
-        let check = DiskCheck { measurement: usage::name().unwrap(), path: path.into() };
+        let check =
+            DiskCheck { measurement: usage::name().unwrap(), root: Root::default(), path: path.into() };
         check.run(&Run::new(Duration::from_secs(5)))
     }
 

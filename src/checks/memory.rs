@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::usage::{self, Scope};
 use super::{Built, Check, Kind, Probe, Run, Target};
+use crate::collect::Root;
 use crate::collect::cgroup::Container;
 use crate::collect::memory::MemoryReader;
 use crate::config::Fields;
@@ -25,9 +26,9 @@ struct MemoryCheck {
 }
 
 impl MemoryCheck {
-    fn new(measurement: Name, scope: Scope) -> Self {
-        let container = (scope == Scope::Auto).then(Mutex::default);
-        Self { measurement, container, machine: Mutex::default() }
+    fn new(root: &Root, measurement: Name, scope: Scope) -> Self {
+        let container = (scope == Scope::Auto).then(|| Mutex::new(Container::new(root)));
+        Self { measurement, container, machine: Mutex::new(MemoryReader::new(root)) }
     }
 }
 
@@ -91,7 +92,11 @@ impl Kind for Memory {
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
-        let check = MemoryCheck::new(usage::name()?, Scope::read(fields));
+        self.build_at(&Root::default(), fields)
+    }
+
+    fn build_at(&self, root: &Root, fields: &mut Fields<'_>) -> Option<Built> {
+        let check = MemoryCheck::new(root, usage::name()?, Scope::read(fields));
         Some(Built { probe: Probe::new(check), target: Target::default() })
     }
 }
@@ -102,7 +107,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::collect::Root;
     use crate::model::{Detail, Verdict};
 
     fn keys(outcome: &Outcome) -> Vec<&str> {
@@ -111,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn measures_this_machine() {
-        let check = MemoryCheck::new(usage::name().unwrap(), Scope::Host);
+        let check = MemoryCheck::new(&Root::default(), usage::name().unwrap(), Scope::Host);
         let outcome = check.run(&Run::new(Duration::from_secs(5))).await;
         assert_eq!(outcome.verdict, Verdict::Pass);
         let usage = outcome.measurements[0].1;
@@ -126,7 +130,7 @@ mod tests {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cgroup");
         for (name, scope) in [("container", "container"), ("unlimited", "host")] {
             let container = Container::new(&Root::new(fixtures.join(name)));
-            let mut check = MemoryCheck::new(usage::name().unwrap(), Scope::Auto);
+            let mut check = MemoryCheck::new(&Root::default(), usage::name().unwrap(), Scope::Auto);
             check.container = Some(Mutex::new(container));
             let outcome = check.run(&Run::new(Duration::from_secs(5))).await;
             assert_eq!(outcome.verdict, Verdict::Pass);

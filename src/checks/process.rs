@@ -81,7 +81,7 @@ impl BlockingCheck for ProcessCheck {
 
 impl ProcessCheck {
     fn count(&self, run: &Run) -> io::Result<u64> {
-        let (until, own) = (net::patience(run), std::process::id());
+        let (until, own) = (net::patience(run), pids::own(&self.root));
         let mut buffer = Vec::new();
         let mut count = 0;
         for entry in fs::read_dir(self.root.join("proc"))? {
@@ -89,7 +89,7 @@ impl ProcessCheck {
             if Instant::now() >= until {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            if pids::pid_of(&entry).is_some_and(|pid| pid != own) {
+            if pids::pid_of(&entry).is_some_and(|pid| Some(pid) != own) {
                 // One that cannot be read has ended meanwhile, or is hidden from us.
                 count += u64::from(self.wanted.is(&entry.path(), &mut buffer).unwrap_or(false));
             }
@@ -178,6 +178,10 @@ impl Kind for Process {
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
+        self.build_at(&Root::default(), fields)
+    }
+
+    fn build_at(&self, root: &Root, fields: &mut Fields<'_>) -> Option<Built> {
         let name: Option<String> = fields.optional(
             "name",
             "the name of the program: as the kernel has it, or the last part of the first argument's path",
@@ -194,7 +198,7 @@ impl Kind for Process {
             return None;
         }
         let check = ProcessCheck {
-            root: Root::default(),
+            root: root.clone(),
             wanted: Wanted { name, pattern: pattern.map(|Pattern(regex)| regex) },
             least,
             measurement: Name::new("count").ok()?,

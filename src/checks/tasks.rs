@@ -210,6 +210,10 @@ impl Kind for Tasks {
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
+        self.build_at(&Root::default(), fields)
+    }
+
+    fn build_at(&self, root: &Root, fields: &mut Fields<'_>) -> Option<Built> {
         let of = fields.required::<Of>(
             "of",
             "what is counted: runtime (the one that the check runs on), processes, threads (both of the whole \
@@ -226,7 +230,7 @@ impl Kind for Tasks {
             Of::Runtime => Probe::new(RuntimeTasks { handle: None }),
             of => Probe::blocking(SystemTasks {
                 of,
-                root: Root::default(),
+                root: root.clone(),
                 limit: Name::new("limit").ok()?,
                 usage: usage::name()?,
             }),

@@ -1,28 +1,36 @@
 //! Collector `filesystem`: how full the mounted file systems are.
 //!
 //! Reads `/proc/self/mountinfo` and asks every mount that is [shown](selection) with statvfs(2): one that answers out of
-//! the kernel's memory at once, any other on a thread that may [hang](asker). Some 30 µs for the list, 1 µs for the
-//! former and 20 µs for the latter. A mount that does not answer within 100 ms is marked and
+//! the kernel's memory at once, any other on a thread that may [hang](asker). Some 30 µs for the list, 3 µs for the
+//! former and 25 µs for the latter. A mount that does not answer within 100 ms is marked and
 //! not asked again before it has answered; all together take half a second at most, and those for which no time was
-//! left come first the next time. A file system without blocks is left out, and inodes where it has no fixed number
-//! of them. Says nothing of directories and quotas.
+//! left come first the next time. What is found at a mount's path and is not that mount is [withheld](belongs). A file
+//! system without blocks is left out, and inodes where it has no fixed number of them. Says nothing of directories and
+//! quotas.
 
 mod asker;
+mod belongs;
 mod list;
 pub(super) mod mountinfo;
 mod selection;
 mod wanted;
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::disk::Disk;
 use super::{Collector, Root, Sheet, Source};
+use rustix::io::Errno;
+use tracing::warn;
+
 use crate::config::Fields;
 use crate::model::{Definition, Instrument, Reason};
 
-use asker::{Answer, Ask, Asker, Space};
+pub(crate) use belongs::{Elsewhere, disk_of};
+
+use asker::{Answer, Ask, Asker, Key, Space};
 use list::{List, Listed};
 use selection::Selection;
 use wanted::Wanted;
@@ -66,7 +74,7 @@ static UNRESPONSIVE: Definition = Definition {
     instrument: Instrument::Gauge,
     unit: "",
     attributes: &["system.filesystem.mountpoint"],
-    help: "1 if the file system did not answer or refused to; its other series are withheld then",
+    help: "1 if the file system does not answer, or only says that it cannot (ENOTCONN, ESTALE, EIO); its other series are withheld then",
 };
 
 const MOUNT: &[&str] =
@@ -143,24 +151,51 @@ struct FilesystemCollector {
     patience: Patience,
     /// Which mount is asked first.
     first: usize,
+    /// Mounts that are not where they should be, as far as that was told.
+    elsewhere: HashSet<Key>,
 }
 
 impl FilesystemCollector {
     fn new(root: &Root, selection: Selection, ask: Ask, patience: Patience) -> Self {
-        Self { list: List::new(root, selection), asker: Asker::new(ask), patience, first: 0 }
+        Self {
+            list: List::new(root, selection),
+            asker: Asker::new(ask),
+            patience,
+            first: 0,
+            elsewhere: HashSet::new(),
+        }
     }
 
     /// Asks the mount, if it can be told in time whether it answers.
     fn ask(&mut self, index: usize, end: Instant) -> Option<(&Listed, Answer)> {
         let mount = self.list.mounts.get(index)?;
-        if mount.prompt {
-            return Some((mount, self.asker.ask_here(&mount.path)));
+        let in_time = || end.saturating_duration_since(Instant::now()) >= self.patience.each;
+        let answer = if mount.prompt {
+            self.asker.ask_here(&mount.path)
+        } else if self.asker.hangs(&mount.key) || in_time() {
+            self.asker.ask(&mount.key, &mount.path, self.patience.each)
+        } else {
+            Answer::NotAsked
+        };
+        Some(match answer {
+            Answer::Space(space) if !self.list.has_found(mount, space.on) => (mount, Answer::Elsewhere),
+            answer => (mount, answer),
+        })
+    }
+}
+
+impl FilesystemCollector {
+    /// Tells the log of those of these mounts that it was not told of.
+    fn say_once(&mut self, elsewhere: HashSet<Key>) {
+        for (_, mountpoint) in elsewhere.difference(&self.elsewhere) {
+            warn!(
+                mountpoint = %mountpoint.display(),
+                root_path = %self.list.root().display(),
+                "a file system of the host is not mounted under root_path; its numbers are withheld: mount the host's \
+                 root there as a whole, with propagation `rslave`"
+            );
         }
-        let in_time = end.saturating_duration_since(Instant::now()) >= self.patience.each;
-        if !in_time && !self.asker.hangs(&mount.key) {
-            return Some((mount, Answer::NotAsked));
-        }
-        Some((mount, self.asker.ask(&mount.key, &mount.path, self.patience.each)))
+        self.elsewhere = elsewhere;
     }
 }
 
@@ -186,16 +221,26 @@ impl Collector for FilesystemCollector {
         self.asker.look_back();
         let end = Instant::now() + self.patience.all;
         let (mut next, mut left_out) = (0, 0_usize);
+        let mut elsewhere = HashSet::new();
         for index in (self.first..self.list.mounts.len()).chain(0..self.first) {
             let Some((mount, answer)) = self.ask(index, end) else { continue };
             match answer {
                 Answer::Space(space) => mount.fill(&space, sheet),
+                Answer::Elsewhere => {
+                    let Listed { mountpoint, path, key, .. } = mount;
+                    sheet.fail(
+                        Reason::NotFound,
+                        format_args!("{mountpoint}: not mounted at {}", path.display()),
+                    );
+                    elsewhere.insert(key.clone());
+                }
                 Answer::Hangs => {
                     sheet.set(&UNRESPONSIVE, &[&mount.mountpoint], 1.0);
                     sheet.fail(Reason::Timeout, format_args!("{}: it does not answer", mount.mountpoint));
                 }
                 Answer::Failed(error) => {
-                    sheet.set(&UNRESPONSIVE, &[&mount.mountpoint], 1.0);
+                    let unresponsive = if is_unresponsive(&error) { 1.0 } else { 0.0 };
+                    sheet.set(&UNRESPONSIVE, &[&mount.mountpoint], unresponsive);
                     sheet.fail(reason(&error), format_args!("{}: {error}", mount.mountpoint));
                 }
                 Answer::NotAsked => {
@@ -207,6 +252,7 @@ impl Collector for FilesystemCollector {
             }
         }
         self.first = next;
+        self.say_once(elsewhere);
         if left_out > 0 {
             sheet.fail(Reason::Timeout, format_args!("no time or thread for {left_out} mounts, others hang"));
         }
@@ -249,11 +295,19 @@ const REASONS: &[Reason] = &[
     Reason::Other,
 ];
 
+/// Whether the error stands for an answer that does not come: of a server that is gone, or a disk.
+fn is_unresponsive(error: &io::Error) -> bool {
+    const GONE: [Errno; 4] = [Errno::TIMEDOUT, Errno::NOTCONN, Errno::STALE, Errno::IO];
+    Errno::from_io_error(error).is_some_and(|errno| GONE.contains(&errno))
+}
+
 fn reason(error: &io::Error) -> Reason {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Reason::Denied,
         io::ErrorKind::NotFound => Reason::NotFound,
-        io::ErrorKind::NotConnected | io::ErrorKind::HostUnreachable => Reason::Unreachable,
+        io::ErrorKind::NotConnected
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::StaleNetworkFileHandle => Reason::Unreachable,
         io::ErrorKind::TimedOut => Reason::Timeout,
         _ => Reason::Other,
     }

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The folder under which `/proc` and `/sys` are looked for: `/`, or where a container has the host's.
 #[derive(Clone, Debug)]
-pub(crate) struct Root(PathBuf);
+pub struct Root(PathBuf);
 
 impl Default for Root {
     fn default() -> Self {
@@ -21,6 +21,11 @@ impl Root {
     /// Files under `path`.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
+    }
+
+    /// Whether it is the root of this process.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.0 == Path::new("/")
     }
 
     /// `path`, which has no leading slash, under the root.

@@ -84,13 +84,12 @@ impl Memory {
 /// Reads [`Memory`] of this machine.
 pub(crate) struct MemoryReader(ProcFile);
 
-impl Default for MemoryReader {
-    fn default() -> Self {
-        Self(ProcFile::new(&Root::default(), MEMINFO))
-    }
-}
-
 impl MemoryReader {
+    /// The memory of the machine whose root is at `root`.
+    pub(crate) fn new(root: &Root) -> Self {
+        Self(ProcFile::new(root, MEMINFO))
+    }
+
     /// The memory as it is now.
     pub(crate) fn read(&mut self) -> io::Result<Memory> {
         if !cfg!(target_os = "linux") {

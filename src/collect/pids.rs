@@ -21,6 +21,15 @@ pub(crate) fn pid_of(entry: &fs::DirEntry) -> Option<u32> {
     entry.file_name().to_str()?.parse().ok()
 }
 
+/// The number of this process among them: under another root, the host's for one, it is not the one that it knows itself
+/// by. `None` where it is not among them.
+pub(crate) fn own(root: &Root) -> Option<u32> {
+    if root.is_whole() {
+        return Some(std::process::id());
+    }
+    fs::read_link(root.join("proc/self")).ok()?.to_str()?.parse().ok()
+}
+
 /// How many threads the machine has, those of the kernel included.
 pub(crate) fn threads(root: &Root) -> io::Result<u64> {
     // `0.00 0.01 0.05 1/99 1234`: running threads and all threads.

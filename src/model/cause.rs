@@ -151,6 +151,7 @@ causes! {
         QueueUnavailable "queue_unavailable" "the queue is not available"
         OtherNode "other_node" "a key is on another node of the cluster"
         NoSuchProcess "no_such_process" "no such process runs"
+        NotUnderRoot "not_under_root" "the file system of this path is not mounted under `root_path`"
         NoTaskCount "no_task_count" "no control group counts the tasks of this process"
     }
     Denied {

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt, symlink},
     path::Path,
 };
 
@@ -13,10 +13,12 @@ use super::{scratch::Scratch, user::User};
 
 /// The control group of the agent.
 const GROUP: &str = "sys/fs/cgroup/shop.service";
-const MOUNTS: &str = "24 1 0:22 / /sys rw - sysfs sysfs rw\n31 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n\
-                      40 1 8:17 / /data rw - ext4 /dev/sdb1 rw\n";
+const MOUNTS: &str =
+    "24 1 0:22 / /sys rw - sysfs sysfs rw\n31 24 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
 /// Where its disk is mounted.
 const DATA: &str = "data";
+/// Where a file system is mounted whose program has ended, for an agent that runs as [`Machine::script`] says.
+const LOST: &str = "lost";
 const INTERFACES: &str =
     "Inter-|   Receive                  |  Transmit\n face |bytes packets errs drop ...\n";
 
@@ -27,8 +29,12 @@ impl Machine {
     /// One that is well, with a disk.
     pub(crate) fn new() -> Self {
         let machine = Self(Scratch::new("machine", User::oneself()));
-        machine.write("proc/1/mountinfo", MOUNTS);
-        machine.write("proc/self/mountinfo", MOUNTS);
+        // Its disk is the one that the folder is on, or nobody would believe that it is there.
+        let device = fs::metadata(machine.path()).expect("the folder").dev();
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        let mounts = format!("{MOUNTS}40 1 {major}:{minor} / /data rw - ext4 /dev/sdb1 rw\n");
+        machine.write("proc/1/mountinfo", &mounts);
+        machine.write("proc/self/mountinfo", &mounts);
         machine.write("proc/self/cgroup", "0::/shop.service\n");
         for (file, text) in [
             ("cgroup.events", "populated 1\nfrozen 0\n"),
@@ -43,7 +49,8 @@ impl Machine {
             machine.write(&format!("{GROUP}/{file}"), text);
         }
         machine.count(0);
-        machine.find_disk();
+        fs::create_dir(machine.0.join(LOST)).expect("a folder");
+        fs::create_dir(machine.0.join(DATA)).expect("a folder");
         machine
     }
 
@@ -86,13 +93,25 @@ impl Machine {
         );
     }
 
-    /// Takes its disk away: it is mounted still, and cannot be asked.
+    /// How an agent is started that can [lose](Self::lose_disk) the disk: in a namespace of mounts of its own.
+    pub(crate) fn script(&self) -> String {
+        let (agent, lost) = (env!("CARGO_BIN_EXE_vitalsign"), self.0.join(LOST));
+        format!(
+            "exec unshare -rm --propagation private -- bash -c 'exec 3<>/dev/fuse && mount -i -t fuse -o \
+             fd=3,rootmode=40000,user_id=0,group_id=0 lost {} && exec 3>&- && exec \"$0\" \"$@\"' {agent} \"$@\"\n",
+            lost.display()
+        )
+    }
+
+    /// Takes its disk away: it is mounted still, and whoever was behind it is gone.
     pub(crate) fn lose_disk(&self) {
         fs::remove_dir(self.0.join(DATA)).expect("the disk was there");
+        symlink(LOST, self.0.join(DATA)).expect("the disk is gone");
     }
 
     /// Gives the disk back.
     pub(crate) fn find_disk(&self) {
+        fs::remove_file(self.0.join(DATA)).expect("the disk was gone");
         fs::create_dir(self.0.join(DATA)).expect("the disk was gone");
     }
 

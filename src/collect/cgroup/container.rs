@@ -52,12 +52,6 @@ pub(crate) struct ContainerTasks {
     pub(crate) limit: Option<u64>,
 }
 
-impl Default for Container {
-    fn default() -> Self {
-        Self::new(&Root::default())
-    }
-}
-
 impl Container {
     pub(crate) fn new(root: &Root) -> Self {
         Self {

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::most_taken_back;
 use super::stat::CpuTimes;
+use crate::collect::Root;
 
 /// Two readings closer than this say more about the clock tick than about the load.
 pub(crate) const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Turns readings into usage, keeping the one before.
-#[derive(Default)]
 pub(crate) struct CpuUsage {
     source: Source,
     previous: Option<(Instant, CpuTimes)>,
@@ -22,6 +22,11 @@ pub(crate) struct CpuUsage {
 }
 
 impl CpuUsage {
+    /// Readings of the machine whose root is at `root`.
+    pub(crate) fn new(root: &Root) -> Self {
+        Self { source: Source::new(root), previous: None, usage: None }
+    }
+
     /// The share of time, 0 to 1, that the processors were busy since the reading before; `None` for the first.
     /// Asked again within a second, it repeats its last answer.
     pub(crate) fn read(&mut self, now: Instant) -> io::Result<Option<f64>> {
@@ -67,13 +72,11 @@ mod linux {
 
     pub(super) struct Source(ProcFile);
 
-    impl Default for Source {
-        fn default() -> Self {
-            Self(ProcFile::new(&Root::default(), super::super::STAT))
-        }
-    }
-
     impl Source {
+        pub(super) fn new(root: &Root) -> Self {
+            Self(ProcFile::new(root, super::super::STAT))
+        }
+
         pub(super) fn read(&mut self) -> io::Result<CpuTimes> {
             let text = self.0.text()?;
             stat::parse(&text).map(|stat| stat.total).ok_or_else(|| garbled(super::super::STAT))
@@ -99,6 +102,10 @@ mod other {
     }
 
     impl Source {
+        pub(super) fn new(_root: &crate::collect::Root) -> Self {
+            Self::default()
+        }
+
         pub(super) fn read(&mut self) -> io::Result<CpuTimes> {
             const STEP: u64 = 1_000_000;
             let mut system = match self.system.take() {
@@ -124,7 +131,7 @@ mod tests {
 
     #[test]
     fn waiting_for_a_disk_is_idle() {
-        let mut usage = CpuUsage::default();
+        let mut usage = CpuUsage::new(&Root::default());
         let start = Instant::now();
         let before = CpuTimes { user: 100, idle: 100, iowait: 100, ..CpuTimes::default() };
         let after = CpuTimes { user: 125, idle: 150, iowait: 125, ..CpuTimes::default() };
@@ -134,7 +141,7 @@ mod tests {
 
     #[test]
     fn time_taken_back_is_not_work() {
-        let mut usage = CpuUsage::default();
+        let mut usage = CpuUsage::new(&Root::default());
         let start = Instant::now();
         let before = CpuTimes { user: 100, idle: 500, iowait: 80, ..CpuTimes::default() };
         let after = CpuTimes { user: 110, idle: 490, iowait: 70, ..CpuTimes::default() };
@@ -146,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_processor_taken_out_is_not_work() {
-        let mut usage = CpuUsage::default();
+        let mut usage = CpuUsage::new(&Root::default());
         let start = Instant::now();
         let times = |user, idle| CpuTimes { user, idle, ..CpuTimes::default() };
         usage.take(start, times(1000, 900_000));
@@ -157,7 +164,7 @@ mod tests {
 
     #[test]
     fn repeats_itself_within_a_second() {
-        let mut usage = CpuUsage { usage: Some(0.5), ..CpuUsage::default() };
+        let mut usage = CpuUsage { usage: Some(0.5), ..CpuUsage::new(&Root::default()) };
         let now = Instant::now();
         usage.previous = Some((now, CpuTimes::default()));
         assert_eq!(usage.read(now + SHORTEST / 2).unwrap(), Some(0.5));
@@ -167,7 +174,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn reads_this_machine_again_and_again() {
-        let mut source = Source::default();
+        let mut source = Source::new(&Root::default());
         let worked = |times: CpuTimes| times.user + times.system;
         let first = worked(source.read().unwrap());
         assert!(first > 0);
@@ -177,7 +184,7 @@ mod tests {
     proptest! {
         #[test]
         fn usage_is_a_ratio(readings in proptest::collection::vec(any::<[u64; 5]>(), 1..8)) {
-            let mut usage = CpuUsage::default();
+            let mut usage = CpuUsage::new(&Root::default());
             let mut now = Instant::now();
             for [user, system, idle, iowait, guest] in readings {
                 now += SHORTEST;

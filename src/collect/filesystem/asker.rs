@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use rustix::fs::statvfs;
 use tracing::{info, warn};
 
 use crate::collect::disk::Disk;
+use crate::collect::place::{On, Place};
 use crate::supervisor;
 
 /// How many threads may hang. With all of them hanging nothing is asked any more, until one is back.
@@ -26,12 +26,15 @@ pub(super) struct Space {
     pub(super) disk: Disk,
     /// How many there may be, and how many more there can be.
     pub(super) inodes: (u64, u64),
+    /// The mount that it was asked on, where that can be told.
+    pub(super) on: Option<On>,
 }
 
 impl Space {
     pub(super) fn read(path: &Path) -> io::Result<Self> {
-        let stat = statvfs(path)?;
-        Ok(Self { disk: Disk::of(&stat), inodes: (stat.f_files, stat.f_ffree) })
+        let place = Place::find(path)?;
+        let (on, stat) = (place.on()?, place.space()?);
+        Ok(Self { disk: Disk::of(&stat), inodes: (stat.f_files, stat.f_ffree), on })
     }
 }
 
@@ -42,6 +45,8 @@ pub(super) type Ask = Arc<dyn Fn(&Path) -> io::Result<Space> + Send + Sync>;
 #[derive(Debug)]
 pub(super) enum Answer {
     Space(Space),
+    /// What is found at its path is another mount.
+    Elsewhere,
     Failed(io::Error),
     /// It did not answer in time, now or when it was last asked.
     Hangs,

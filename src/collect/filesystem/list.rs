@@ -3,15 +3,18 @@
 //!
 //! With a root other than `/`, a folder in which a container has its host, the host's mounts are those of its first
 //! process; where that may not be read, they are what this process has mounted under the folder. Each is asked under
-//! the folder and shown as it is called within it.
+//! the folder and shown as it is called within it. What something else covers cannot be asked and is not shown.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::asker::Key;
-use super::mountinfo::{self, Mount};
+use super::belongs::Own;
+use super::mountinfo::{self, Mount, Tree};
 use super::selection::{self, Selection};
+use crate::collect::place::On;
 use crate::collect::{KernelFile, Root};
 
 /// The list and where it comes from.
@@ -20,7 +23,9 @@ pub(super) struct List {
     /// The first one that can be read is taken.
     files: Vec<(KernelFile, Seen)>,
     selection: Selection,
+    own: Own,
     /// As it was read last.
+    seen: Seen,
     content: Option<Vec<u8>>,
     read: Option<Instant>,
     pub(super) mounts: Vec<Listed>,
@@ -32,7 +37,7 @@ pub(super) struct List {
 const REREAD: Duration = Duration::from_secs(15);
 
 /// How a file writes its mount points.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
     /// With the folder of the root in front, as this process sees them.
     FromHere,
@@ -49,6 +54,8 @@ pub(super) struct Listed {
     pub(super) device: String,
     pub(super) kind: String,
     pub(super) mode: &'static str,
+    id: u64,
+    mounted: (u32, u32),
     /// Whether asking it cannot hang.
     pub(super) prompt: bool,
 }
@@ -61,11 +68,13 @@ impl List {
     pub(super) fn new(root: &Root, selection: Selection) -> Self {
         let own = ("proc/self/mountinfo", Seen::FromHere);
         let files =
-            if is_whole(root) { vec![own] } else { vec![("proc/1/mountinfo", Seen::FromWithin), own] };
+            if root.is_whole() { vec![own] } else { vec![("proc/1/mountinfo", Seen::FromWithin), own] };
         Self {
             root: root.clone(),
             files: files.into_iter().map(|(path, seen)| (root.file(path).of_long_lines(), seen)).collect(),
             selection,
+            own: Own::default(),
+            seen: Seen::FromHere,
             content: None,
             read: None,
             mounts: Vec::new(),
@@ -93,43 +102,61 @@ impl List {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((false, false)),
             Err(error) => return Err(error),
         };
+        self.seen = seen;
+        if seen == Seen::FromWithin {
+            // Without it devices alone tell.
+            let _ = self.own.update();
+        }
         let changed = self.content.as_deref() != Some(content);
         if changed {
             let (mounts, malformed) = mountinfo::parse(content);
             self.content = Some(content.to_vec());
             // No process is without a single mount.
             self.malformed = malformed + usize::from(mounts.is_empty() && malformed == 0);
+            let mounts: Vec<Mount> = Tree::new(&mounts).reachable().cloned().collect();
             let mounts = match seen {
                 Seen::FromHere => from_within(&self.root, mounts),
                 Seen::FromWithin => mounts,
             };
             let slow = mounts.iter().filter(|mount| !PROMPT.contains(&mount.kind.as_str()));
-            let slow: Vec<PathBuf> = slow.map(|mount| mount.path.clone()).collect();
+            let slow: HashSet<PathBuf> = slow.map(|mount| mount.path.clone()).collect();
             let mounts = self.selection.choose(mounts).into_iter();
             self.mounts = mounts.map(|mount| Listed::new(&self.root, mount, &slow)).collect();
         }
         Ok((true, changed))
     }
-}
 
-impl Listed {
-    /// `slow` is where file systems are mounted that may hang: so may whatever lies below.
-    fn new(root: &Root, mount: Mount, slow: &[PathBuf]) -> Self {
-        let within = mount.path.strip_prefix("/").unwrap_or(&mount.path);
-        Self {
-            path: if is_whole(root) { mount.path.clone() } else { root.join(within) },
-            mountpoint: selection::label(&mount.path),
-            device: mount.source,
-            kind: mount.kind,
-            mode: if mount.read_only { "ro" } else { "rw" },
-            prompt: !slow.iter().any(|slow| mount.path.starts_with(slow)),
-            key: (mount.id, mount.path),
+    /// Under which folder they are looked for.
+    pub(super) fn root(&self) -> PathBuf {
+        self.root.join("")
+    }
+
+    /// Whether what was asked for `mount` is that mount.
+    pub(super) fn has_found(&self, mount: &Listed, on: Option<On>) -> bool {
+        let Some(on) = on else { return true };
+        match self.seen {
+            Seen::FromHere => on.mount.map_or(on.device == mount.mounted, |id| id == mount.id),
+            Seen::FromWithin => self.own.is_on(on, mount.mounted),
         }
     }
 }
 
-fn is_whole(root: &Root) -> bool {
-    root.join("") == Path::new("/")
+impl Listed {
+    /// `slow` is where file systems are mounted that may hang: so may whatever lies below.
+    fn new(root: &Root, mount: Mount, slow: &HashSet<PathBuf>) -> Self {
+        let within = mount.path.strip_prefix("/").unwrap_or(&mount.path);
+        Self {
+            path: if root.is_whole() { mount.path.clone() } else { root.join(within) },
+            mountpoint: selection::label(&mount.path),
+            device: mount.source,
+            kind: mount.kind,
+            mode: if mount.read_only { "ro" } else { "rw" },
+            prompt: !mount.path.ancestors().any(|above| slow.contains(above)),
+            id: mount.id,
+            mounted: mount.device,
+            key: (mount.id, mount.path),
+        }
+    }
 }
 
 /// The mounts under `root` as they are called within it. Where none is there, `root` is no other machine's root but a

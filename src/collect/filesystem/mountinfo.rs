@@ -1,17 +1,21 @@
 //! `/proc/self/mountinfo`: what is mounted where, as this process sees it. Also how the control groups are found.
 //!
 //! Some microseconds for thirty mounts. A line that does not follow the format is counted and left out; the others
-//! stand. Knows nothing of which mounts are worth showing.
+//! stand. Also which mount a path leads to, as what is mounted later covers what was there. Knows nothing of which mounts
+//! are worth showing.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One line: one mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::collect) struct Mount {
     /// The number of this mount; given again once it is gone.
     pub(in crate::collect) id: u64,
+    /// The number of the mount that it is mounted on.
+    pub(in crate::collect) parent: u64,
     /// Major and minor number of the device; the same for all mounts of one file system.
     pub(in crate::collect) device: (u32, u32),
     /// What of the file system is mounted: `/` unless it is a bind mount.
@@ -47,7 +51,7 @@ fn line_of(line: &[u8]) -> Option<Mount> {
     // Separated by exactly one space: a source may be empty.
     let mut fields = line.split(|byte| *byte == b' ');
     let id = text(fields.next()?).parse().ok()?;
-    let _parent = fields.next()?;
+    let parent = text(fields.next()?).parse().ok()?;
     let device = text(fields.next()?);
     let (major, minor) = device.split_once(':')?;
     let root = path(fields.next()?);
@@ -65,6 +69,7 @@ fn line_of(line: &[u8]) -> Option<Mount> {
         [&own_options, &options].iter().any(|options| options.split(',').any(|word| word == "ro"));
     Some(Mount {
         id,
+        parent,
         device: (major.parse().ok()?, minor.parse().ok()?),
         root,
         path: mount_point,
@@ -73,6 +78,55 @@ fn line_of(line: &[u8]) -> Option<Mount> {
         source,
         options,
     })
+}
+
+/// Where paths lead among the mounts of one list.
+pub(in crate::collect) struct Tree<'m> {
+    mounts: &'m [Mount],
+    /// The last mount on a place of another; `None` stands for whatever is above the list.
+    by_place: HashMap<(Option<u64>, &'m Path), usize>,
+}
+
+impl<'m> Tree<'m> {
+    pub(in crate::collect) fn new(mounts: &'m [Mount]) -> Self {
+        let known: HashSet<u64> = mounts.iter().map(|mount| mount.id).collect();
+        let parent = |mount: &Mount| Some(mount.parent).filter(|id| *id != mount.id && known.contains(id));
+        let places = mounts.iter().map(|mount| (parent(mount), mount.path.as_path()));
+        Self { mounts, by_place: places.zip(0..).collect() }
+    }
+
+    /// The mount that `path` leads to; what is a link on the way has to be resolved before.
+    pub(in crate::collect) fn holding(&self, path: &Path) -> Option<&'m Mount> {
+        self.index_of(path).and_then(|index| self.mounts.get(index))
+    }
+
+    /// Those mounts that can be reached, as nothing covers them.
+    pub(in crate::collect) fn reachable(&self) -> impl Iterator<Item = &'m Mount> {
+        let mounts = self.mounts.iter().enumerate();
+        mounts.filter(|(index, mount)| self.index_of(&mount.path) == Some(*index)).map(|(_, mount)| mount)
+    }
+
+    /// Follows `path` from the top, changing over to what is mounted at each step.
+    fn index_of(&self, path: &Path) -> Option<usize> {
+        let mut steps: Vec<&Path> = path.ancestors().collect();
+        steps.reverse();
+        let mut at: Option<usize> = None;
+        for step in steps {
+            let on = |at: Option<usize>| {
+                let id = at.and_then(|index| self.mounts.get(index)).map(|mount| mount.id);
+                self.by_place.get(&(id, step)).copied()
+            };
+            // A list that contradicts itself could lead in a circle.
+            let mut left = self.mounts.len();
+            let mut next = on(at).or_else(|| on(None));
+            while let Some(index) = next.filter(|_| left > 0) {
+                at = Some(index);
+                left -= 1;
+                next = on(at);
+            }
+        }
+        at
+    }
 }
 
 fn path(field: &[u8]) -> PathBuf {
@@ -119,6 +173,7 @@ mod tests {
         assert_eq!(malformed, 0);
         let mount = Mount {
             id: 36,
+            parent: 35,
             device: (98, 0),
             root: "/mnt1".into(),
             path: "/mnt2".into(),
@@ -168,6 +223,24 @@ mod tests {
         assert_eq!((mounts.len(), malformed), (1, 7));
     }
 
+    fn places<'m>(mounts: &'m [Mount], paths: &[&str]) -> Vec<Option<u64>> {
+        let tree = Tree::new(mounts);
+        paths.iter().map(|path| tree.holding(Path::new(path)).map(|mount: &'m Mount| mount.id)).collect()
+    }
+
+    #[test]
+    fn a_path_leads_to_what_was_mounted_last_on_the_way() {
+        let (mounts, _) = parse(
+            b"1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /data rw - ext4 b rw\n3 2 8:3 / /data/in rw - ext4 c rw\n\
+              4 1 8:4 / /srv/deep rw - ext4 d rw\n5 1 8:5 / /srv rw - ext4 e rw\n6 2 8:6 / /data rw - ext4 f rw\n",
+        );
+        let paths = ["/", "/datas", "/data", "/data/in/x", "/srv", "/srv/deep", "/srv/deep/x"];
+        assert_eq!(places(&mounts, &paths), [1, 1, 6, 6, 5, 5, 5].map(Some));
+        let tree = Tree::new(&mounts);
+        assert_eq!(tree.reachable().map(|mount| mount.id).collect::<Vec<_>>(), [1, 5, 6]);
+        assert_eq!(places(&mounts[1..2], &["/", "/data/x"]), [None, Some(2)]);
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn reads_this_machine() {
@@ -177,6 +250,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_list_leads_in_a_circle(mounts in proptest::collection::vec((0_u64..4, 0_u64..4, "/[ab]?(/[ab])?"), 0..8)) {
+            let lines = mounts.iter().map(|(id, parent, path)| format!("{id} {parent} 8:1 / {path} rw - ext4 x rw\n"));
+            let (mounts, _) = parse(lines.collect::<String>().as_bytes());
+            let tree = Tree::new(&mounts);
+            prop_assert!(tree.reachable().count() <= mounts.len());
+            let _ = tree.holding(Path::new("/a/b/c"));
+        }
+
         #[test]
         fn garbage_is_left_out(content in proptest::collection::vec(any::<u8>(), 0..200)) {
             let (mounts, malformed) = parse(&content);

@@ -2,9 +2,10 @@
 //!
 //! Hidden unless asked for: what holds no data of its own (`proc`, `tmpfs`, images), what is remote and may hang
 //! (`nfs4`, `fuse.*`), and what container engines mount by the dozen. An overlay at `/` is shown: that is what a
-//! container has for a disk. Of the mounts of one file system the one with the shortest path is shown.
+//! container has for a disk. Of the mounts of one file system one is shown: no part of what is mounted elsewhere as a
+//! whole, and of the others the one with the shortest path.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::mountinfo::Mount;
@@ -107,6 +108,11 @@ impl Selection {
             shown.push(Some(mount));
         }
         let mut wanted: Vec<Mount> = shown.into_iter().flatten().filter(|mount| self.wants(mount)).collect();
+        let wholes: HashSet<_> = wanted.iter().map(|mount| (mount.device, mount.root.clone())).collect();
+        let is_part = |mount: &Mount| {
+            mount.root.ancestors().skip(1).any(|root| wholes.contains(&(mount.device, root.to_owned())))
+        };
+        wanted.retain(|mount| !is_part(mount));
         let mut shortest: HashMap<(u32, u32), (usize, PathBuf)> = HashMap::new();
         for mount in &wanted {
             let candidate = (mount.path.as_os_str().len(), mount.path.clone());
@@ -189,6 +195,19 @@ mod tests {
         assert_eq!(shown(&with(&[], &[], &["/srv/*", "/home"], &[]), HOST), ["/srv/bound"]);
         assert_eq!(shown(&with(&[], &[], &[], &["/mnt/*", "/var/*"]), HOST), ["/", "/boot/efi"]);
         assert_eq!(shown(&with(&["*"], &["nfs4"], &["/mnt/*", "/home"], &["*ntfs"]), HOST), ["/mnt/ssh"]);
+    }
+
+    #[test]
+    fn a_part_that_is_mounted_elsewhere_does_not_stand_for_the_whole() {
+        let data = "27 1 254:0 / / rw - ext4 /dev/vda rw\n28 27 8:1 / /srv/postgres/data rw - ext4 /dev/sda1 rw\n\
+                    29 27 8:1 /backups /b rw - ext4 /dev/sda1 rw\n";
+        assert_eq!(shown(&Selection::default(), data), ["/", "/srv/postgres/data"]);
+        let volumes = "27 1 0:30 /@ / rw - btrfs /dev/vda rw\n28 27 0:30 /@home /home rw - btrfs /dev/vda rw\n\
+                       29 27 0:30 /@home/a/b /x rw - btrfs /dev/vda rw\n";
+        assert_eq!(shown(&Selection::default(), volumes), ["/"]);
+        let all_are_parts = "1 0 0:50 / / rw - overlay overlay rw\n2 1 254:0 /volumes/x /data rw - ext4 /dev/vda rw\n\
+                             3 1 254:0 /containers/c/hosts /etc/hosts rw - ext4 /dev/vda rw\n";
+        assert_eq!(shown(&Selection::default(), all_are_parts), ["/", "/data"]);
     }
 
     #[test]

@@ -9,11 +9,14 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::*;
+use crate::collect::place::On;
 use crate::config::Document;
 use crate::metrics::{Store, render, violations};
 
 #[cfg(target_os = "linux")]
 mod fuse;
+#[cfg(target_os = "linux")]
+mod namespace;
 
 /// A root with a list of mounts, and what a collector says of it.
 struct Machine {
@@ -26,7 +29,8 @@ struct Machine {
 /// For tests in which nothing hangs, however slow the machine is.
 const PATIENT: Patience = Patience { each: Duration::from_secs(600), all: Duration::from_secs(3600) };
 
-const SPACE: Space = Space { disk: Disk { total: 1000, used: 300, available: 600 }, inodes: (50, 20) };
+const SPACE: Space =
+    Space { disk: Disk { total: 1000, used: 300, available: 600 }, inodes: (50, 20), on: None };
 
 impl Machine {
     fn new(
@@ -68,7 +72,8 @@ impl Machine {
 }
 
 fn mounts(count: usize) -> String {
-    (0..count).fold(String::new(), |all, id| all + &format!("{id} 0 8:{id} / /m{id} rw - zfs pool/{id} rw\n"))
+    (0..count)
+        .fold(String::new(), |all, id| all + &format!("{id} 1000 8:{id} / /m{id} rw - zfs pool/{id} rw\n"))
 }
 
 fn unresponsive(page: &str) -> Vec<usize> {
@@ -106,22 +111,87 @@ fn shows_what_a_mount_says() {
 fn the_states_add_up_whatever_a_server_claims() {
     let disk = Disk { total: 1000, used: 300, available: u64::MAX };
     let mut machine =
-        Machine::new(mounts(1).as_bytes(), PATIENT, move |_| Ok(Space { disk, inodes: (0, 0) }));
+        Machine::new(mounts(1).as_bytes(), PATIENT, move |_| Ok(Space { disk, inodes: (0, 0), on: None }));
     let (page, _) = machine.collect();
     assert!(page.contains("state=\"free\"} 700\n") && page.contains("state=\"reserved\"} 0\n"), "{page}");
     assert!(!page.contains("inodes"), "{page}");
-    let none = Space { disk: Disk { total: 0, used: 0, available: 0 }, inodes: (7, 7) };
+    let none = Space { disk: Disk { total: 0, used: 0, available: 0 }, inodes: (7, 7), on: None };
     let (page, _) = Machine::new(mounts(1).as_bytes(), PATIENT, move |_| Ok(none)).collect();
     assert_eq!(page.lines().count(), 1, "{page}");
 }
 
 #[test]
-fn a_mount_that_fails_is_marked_and_says_why() {
-    let mut machine = Machine::new(mounts(2).as_bytes(), PATIENT, |path| {
-        if path.ends_with("m0") { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(SPACE) }
-    });
+fn only_what_does_not_answer_is_unresponsive_and_each_says_why() {
+    for (errno, marked, reason) in [
+        (Errno::TIMEDOUT, true, Reason::Timeout),
+        (Errno::NOTCONN, true, Reason::Unreachable),
+        (Errno::STALE, true, Reason::Unreachable),
+        (Errno::IO, true, Reason::Other),
+        (Errno::ACCESS, false, Reason::Denied),
+        (Errno::PERM, false, Reason::Denied),
+        (Errno::NOENT, false, Reason::NotFound),
+        (Errno::NOTDIR, false, Reason::Other),
+        (Errno::NOSYS, false, Reason::Other),
+    ] {
+        let mut machine = Machine::new(mounts(2).as_bytes(), PATIENT, move |path| {
+            if path.ends_with("m0") { Err(errno.into()) } else { Ok(SPACE) }
+        });
+        let (page, errors) = machine.collect();
+        let expected = if marked { vec![0] } else { vec![] };
+        assert_eq!((unresponsive(&page), limits(&page), errors), (expected, 1, vec![reason]), "{errno}");
+    }
+}
+
+#[test]
+fn a_mount_that_is_not_where_the_host_says_is_withheld_and_told_of_once() {
+    let at = |minor| Space { on: Some(On { mount: None, device: (8, minor) }), ..SPACE };
+    let machine = |asked: Space| {
+        let mut machine = Machine::new(b"", PATIENT, move |_| Ok(asked));
+        std::fs::create_dir_all(machine.folder.path().join("proc/1")).unwrap();
+        let list = "1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /data rw - ext4 b rw\n";
+        std::fs::write(machine.folder.path().join("proc/1/mountinfo"), list).unwrap();
+        let read = machine.collect();
+        assert_eq!(machine.collect(), read);
+        (read, machine.collector.elsewhere.len())
+    };
+    let ((page, errors), told) = machine(at(1));
+    assert!(limits(&page) == 1 && page.contains("mountpoint=\"/\"") && !page.contains("/data"), "{page}");
+    assert_eq!((errors, told), (vec![Reason::NotFound], 1));
+    let ((page, errors), told) = machine(at(3));
+    assert_eq!((page, errors, told), (String::new(), vec![Reason::NotFound; 2], 2));
+}
+
+#[test]
+fn what_is_covered_is_not_asked_and_no_error() {
+    let list =
+        "1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /srv/deep rw - ext4 b rw\n3 1 8:3 / /srv rw - ext4 c rw\n";
+    let asked: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
+    let ask = {
+        let asked = Arc::clone(&asked);
+        move |path: &Path| {
+            asked.lock().push(path.to_owned());
+            Ok(SPACE)
+        }
+    };
+    let mut machine = Machine::new(list.as_bytes(), PATIENT, ask);
+    assert_eq!(machine.collect().1, []);
+    let folder = machine.folder.path();
+    assert_eq!(*asked.lock(), [folder.to_owned(), folder.join("srv")]);
+}
+
+#[test]
+fn ten_thousand_mounts_below_slow_ones_are_listed_without_a_search() {
+    use crate::collect::sheet::tests::LOOKS;
+    let line = |id: usize| {
+        format!("{id} 1 8:{id} / /m{id} rw - {} x rw\n", if id % 2 == 0 { "zfs" } else { "tmpfs" })
+    };
+    let list = (2..10_002).fold("1 0 8:1 / / rw - ext4 x rw\n".to_owned(), |all, id| all + &line(id));
+    let mut machine = Machine::new(list.as_bytes(), PATIENT, |_| Ok(SPACE));
     let (page, errors) = machine.collect();
-    assert_eq!((unresponsive(&page), limits(&page), errors), (vec![0], 1, vec![Reason::Denied]));
+    assert_eq!((limits(&page), errors), (5_001, vec![]));
+    let before = LOOKS.with(std::cell::Cell::get);
+    machine.collect();
+    assert_eq!(LOOKS.with(std::cell::Cell::get) - before, 5_001 * 8);
 }
 
 #[test]

@@ -95,5 +95,26 @@ fn in_a_namespace() {
 
     program.freeze(false);
     until(&mut machine, [true, true]);
+    let marked = |machine: &mut Machine, expected: &str| {
+        let line = format!(
+            "vitalsign_filesystem_unresponsive{{system_filesystem_mountpoint=\"{}\"}} {expected}\n",
+            bad.display()
+        );
+        let (page, errors) = machine.collect();
+        assert!(page.contains(&line) && limits(&page) == 1, "{page}");
+        errors
+    };
+    for (errno, expected, reason) in [
+        (Errno::STALE, "1", Reason::Unreachable),
+        (Errno::NOTCONN, "1", Reason::Unreachable),
+        (Errno::IO, "1", Reason::Other),
+        (Errno::ACCESS, "0", Reason::Denied),
+        (Errno::NOENT, "0", Reason::NotFound),
+    ] {
+        program.refuse(errno.raw_os_error());
+        assert_eq!(marked(&mut machine, expected), [reason], "{errno}");
+    }
+    program.refuse(0);
+    until(&mut machine, [true, true]);
     println!("it hung and came back");
 }

@@ -123,7 +123,7 @@ impl Scene {
                 ca.display()
             )
         };
-        let pusher = Agent::start(&format!(
+        let pusher = Launch::new(&format!(
             "collectors: {{ root_path: {} }}\notlp: {{ endpoint: 'http://{}', traces: {{ enabled: false }}, metrics: {{ \
              interval: 250ms }} }}\nchecks:\n{}{}  new: {{ kind: http, url: 'http://127.0.0.1:{service_port}/new', \
              {OFTEN} }}\n",
@@ -131,7 +131,9 @@ impl Scene {
             collector.addr,
             encrypted("certificate", &fronts[0]),
             encrypted("next_certificate", &fronts[1]),
-        ));
+        ))
+        .stand_in(&machine.script())
+        .start();
         let program = Program::start();
         for (agent, state, checks) in [
             (&limits, "unhealthy", &["payments", "search"][..]),
