@@ -183,7 +183,7 @@ fn what_is_covered_is_not_asked_and_no_error() {
 fn ten_thousand_mounts_below_slow_ones_are_listed_without_a_search() {
     use crate::collect::sheet::tests::LOOKS;
     let line = |id: usize| {
-        format!("{id} 1 8:{id} / /m{id} rw - {} x rw\n", if id % 2 == 0 { "zfs" } else { "tmpfs" })
+        format!("{id} 1 8:{id} / /m{id} rw - {} x rw\n", if id.is_multiple_of(2) { "zfs" } else { "tmpfs" })
     };
     let list = (2..10_002).fold("1 0 8:1 / / rw - ext4 x rw\n".to_owned(), |all, id| all + &line(id));
     let mut machine = Machine::new(list.as_bytes(), PATIENT, |_| Ok(SPACE));
