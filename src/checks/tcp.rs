@@ -67,7 +67,9 @@ impl Check for TcpCheck {
             None => Outcome::pass(),
         };
         run.answered();
-        part(&mut stream, &mut answer, (Instant::now() + patience).min(net::patience(run))).await;
+        // Half of what is left at most, so that a short time limit is not missed over it.
+        let left = run.deadline().saturating_duration_since(Instant::now());
+        part(&mut stream, &mut answer, Instant::now() + patience.min(left / 2)).await;
         match greeting::of(&answer) {
             Greeting::Mysql => outcome.advise(greeting::ADVICE),
             Greeting::Refusal(code) => greeting::refused(code),

@@ -51,16 +51,18 @@ pub(super) async fn execute(probe: &Probe, limit: Duration, blocking: &Arc<Semap
         }
     };
     let answer = timeout_at(run.deadline(), &mut handle).await;
-    let elapsed = started.elapsed();
+    let took = match &answer {
+        Ok(_) => run.took().unwrap_or_else(|| started.elapsed()),
+        Err(_) => limit,
+    };
     let (outcome, stuck) = match answer {
         // An answer that comes too late is none, however good it is.
-        Ok(Ok(_)) if elapsed > limit => (Outcome::failed(Reason::Timeout), None),
+        Ok(Ok(_)) if took > limit => (Outcome::failed(Reason::Timeout), None),
         Ok(Ok(outcome)) => (outcome, None),
         Ok(Err(error)) => (broken(&error), None),
         Err(_) => (Outcome::failed(Reason::Timeout), end(handle).await),
     };
-    let took = run.took().unwrap_or(elapsed).min(limit);
-    let course = Course { took, phases: run.phases(), last: run.last_phase() };
+    let course = Course { took: took.min(limit), phases: run.phases(), last: run.last_phase() };
     run.end_spans();
     Ended { outcome, course, stuck }
 }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use tokio::time::sleep;
-use vitalsign::{FunctionCheck, Outcome, Run, check, check_with};
+use vitalsign::{Check, FunctionCheck, Outcome, Run, check, check_with};
 
 use super::{Dependency, SOON, milliseconds, seconds};
 use crate::harness::{
@@ -112,4 +112,23 @@ async fn trap_18_the_first_run_comes_at_once() {
     let _parts = Parts::start([often]);
     sleep(milliseconds(201)).await;
     assert!(quick.asked() >= 1);
+}
+
+/// Says that the answer is known, and goes on for a while.
+struct Tidies;
+
+impl Check for Tidies {
+    async fn run(&self, run: &Run) -> Outcome {
+        run.answered();
+        sleep(seconds(2)).await;
+        Outcome::pass()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_run_does_after_its_answer_is_not_its_latency() {
+    let parts = Parts::start([check("tidies", Tidies).every(seconds(10)).timeout(seconds(5))]);
+    sleep(seconds(5)).await;
+    let tidies = parts.json("/health/checks/tidies").await;
+    assert_eq!((tidies["status"].as_str(), tidies["latency_ms"].as_f64()), (Some("healthy"), Some(0.0)));
 }
