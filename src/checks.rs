@@ -15,6 +15,8 @@ mod http;
 mod kept;
 mod memory;
 mod net;
+#[cfg(any(feature = "amqp", feature = "postgres", feature = "sqlite", feature = "redis"))]
+mod parameters;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod pool;
 #[cfg(feature = "postgres")]

@@ -412,16 +412,10 @@ pub fn from_environment(env: &dyn Fn(&str) -> Option<String>) -> (String, Vec<St
             });
             continue;
         };
-        if kind == "sqlite" {
-            // Its setting is a path, which is what stands behind the scheme.
-            let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-            let path = serde_json::Value::from(path.split('?').next().unwrap_or_default().replace('$', "$$"));
-            text.push_str(&format!("  {name}: {{ kind: sqlite, path: {path}, criticality: critical }}\n"));
-        } else {
-            text.push_str(&format!(
-                "  {name}: {{ kind: {kind}, url: \"${{{variable}}}\", criticality: critical }}\n"
-            ));
-        }
+        let setting = if kind == "sqlite" { "path" } else { "url" };
+        text.push_str(&format!(
+            "  {name}: {{ kind: {kind}, {setting}: \"${{{variable}}}\", criticality: critical }}\n"
+        ));
     }
     (text, not_checked)
 }

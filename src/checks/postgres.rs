@@ -24,6 +24,7 @@ use super::{Built, Check, Kind, Probe, Run, Target, net, sql};
 use crate::config::{Fields, Secret, SecretUrl};
 use crate::model::{Cause, Measures, Outcome, Phase, Reason};
 
+mod encryption;
 pub(super) mod failure;
 mod options;
 
@@ -69,7 +70,18 @@ impl PostgresCheck {
                 return Err(Outcome::failed(Reason::Dns).because(error));
             }
         }
-        let connected = run.phase(Phase::Connect, self.server.connect.connect()).await;
+        let encryption = &self.server.encryption;
+        let attempt = async |mode| {
+            let options = self.server.connect.clone().ssl_mode(mode);
+            run.phase(Phase::Connect, options.connect()).await
+        };
+        let mut connected = attempt(encryption.first()).await;
+        if let Err(first) = connected {
+            connected = match encryption.after(&first) {
+                Some(mode) => attempt(mode).await.map_err(|second| encryption.telling(first, second)),
+                None => Err(first),
+            };
+        }
         connected.map_err(|error| match &error {
             sqlx::Error::Io(io)
                 if self.server.connect.get_socket().is_some() && io.kind() == io::ErrorKind::NotFound =>
@@ -92,7 +104,12 @@ impl PostgresCheck {
                 if let Some(unkept) = self.kept.keep(connection) {
                     let _ = unkept.close().await;
                 }
-                if self.query == DEFAULT_QUERY { Outcome::pass() } else { measure(row.as_ref()) }
+                let outcome =
+                    if self.query == DEFAULT_QUERY { Outcome::pass() } else { measure(row.as_ref()) };
+                match self.server.encryption.advice() {
+                    Some(advice) if outcome.advice.is_none() => outcome.advise(advice),
+                    _ => outcome,
+                }
             }
             Err(error) => {
                 if matches!(error, sqlx::Error::Database(_)) {

@@ -177,7 +177,8 @@ impl Kind for Sqlite {
     }
 
     fn build(&self, fields: &mut Fields<'_>) -> Option<Built> {
-        let path: Option<PathBuf> = fields.required("path", "the database file");
+        let path: Option<PathBuf> =
+            fields.required("path", "the database file; also as a URL: sqlite:///path");
         let query = fields.or(
             "query",
             DEFAULT_QUERY.to_owned(),
@@ -196,6 +197,7 @@ impl Kind for Sqlite {
         );
         let query =
             statement(&query, DIALECT).map(str::to_owned).map_err(|flaw| fields.problem("query", flaw)).ok();
+        let path = file::path(&path?).map_err(|flaw| fields.problem("path", flaw)).ok();
         let (path, query) = (path?, query?);
         let target = Target {
             address: Some(path.display().to_string()),

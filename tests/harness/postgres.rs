@@ -1,6 +1,8 @@
 //! A PostgreSQL cluster of its own, from Debian's binaries.
 
 use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -73,11 +75,44 @@ impl Postgres {
         output(self.psql_command(sql)).trim_end().to_owned()
     }
 
+    /// A file that the server and everybody else can read.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        self.scratch.write(name, text, self.user)
+    }
+
+    /// From now on it offers TLS, with this certificate and key in PEM.
+    pub(crate) fn encrypt(&self, certificate: &str, key: &str) {
+        self.scratch.write("data/server.crt", certificate, self.user);
+        let key = self.scratch.write("data/server.key", key, self.user);
+        std::fs::set_permissions(key, Permissions::from_mode(0o600)).expect("hide a key");
+        self.psql("alter system set ssl = on");
+        self.reload();
+    }
+
+    /// What its own client says when it asks something at `url`.
+    ///
+    /// # Errors
+    /// Why it gets no answer.
+    pub(crate) fn lets_in(&self, url: &str) -> Result<(), String> {
+        let mut psql = command(self.psql_program(), self.user, "KILL");
+        psql.current_dir(self.scratch.path()).args(["-X", "-q", "-c", "select 1", "-d", url]);
+        let done = psql.output().expect("run psql");
+        let failed = String::from_utf8_lossy(&done.stderr).into_owned();
+        if done.status.success() { Ok(()) } else { Err(failed) }
+    }
+
     /// Lets clients in by these lines of `pg_hba.conf`, and superusers through the Unix socket.
     pub(crate) fn let_in(&self, lines: &str) {
         let lines = format!("local all postgres scram-sha-256\n{lines}\n");
         self.scratch.write("data/pg_hba.conf", &lines, self.user);
+        self.reload();
+    }
+
+    fn reload(&self) {
+        let loaded = || self.psql("select pg_conf_load_time()");
+        let before = loaded();
         self.psql("select pg_reload_conf()");
+        self.process.ready("new settings", STARTS, || loaded() != before);
     }
 
     /// Stops every process of the cluster where it is.

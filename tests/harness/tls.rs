@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use parking_lot::Mutex;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedKey, DnType, IsCa, Issuer, KeyPair};
 use rustls::{
     ConfigBuilder, ServerConfig,
     crypto::{CryptoProvider, ring::default_provider},
@@ -47,6 +47,8 @@ impl Authority {
     pub(crate) fn certify(&self, name: &str, until: SystemTime) -> CertifiedKey<KeyPair> {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_after = until.into();
+        // With the name of its issuer it would count as signed by itself.
+        params.distinguished_name.push(DnType::CommonName, name);
         let signing_key = KeyPair::generate().unwrap();
         let cert = params.signed_by(&signing_key, &self.issuer).unwrap();
         CertifiedKey { cert, signing_key }

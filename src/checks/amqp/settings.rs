@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::checks::net::Address;
+use crate::checks::parameters::{self, Means};
 use crate::checks::tls::client::Client;
 use crate::checks::tls::settings::Settings as Tls;
 use crate::config::{Fields, Secret, SecretUrl};
@@ -12,6 +13,16 @@ use crate::config::{Fields, Secret, SecretUrl};
 const LONGEST: usize = 255;
 /// The user that RabbitMQ makes, whom it lets in only from its own machine.
 const GUEST: &str = "guest";
+
+/// The parameters that RabbitMQ's own clients know.
+const PARAMETERS: [(&str, Means); 6] = [
+    ("auth_mechanism", Means::Same(&["plain"])),
+    ("cacertfile", Means::Instead("use the setting `ca_file`")),
+    ("connection_timeout", Means::Instead("use the setting `timeout`")),
+    ("heartbeat", Means::Instead("a connection ends with its run, which `timeout` limits")),
+    ("server_name_indication", Means::Instead("see the settings for TLS")),
+    ("verify", Means::Same(&["verify_peer"])),
+];
 
 /// Everything that is to be known before a connection.
 pub(super) struct Settings {
@@ -37,7 +48,11 @@ impl Settings {
             fields.problem("queue", format!("a name of 1 to {LONGEST} bytes"));
         }
         let tls = Tls::take(fields);
-        let mut settings = Self::from_url(url?.expose(), password.as_ref(), &tls)
+        let url = url?;
+        parameters::look(url.expose().query_pairs(), &PARAMETERS)
+            .map_err(|problem| fields.problem("url", problem))
+            .ok()?;
+        let mut settings = Self::from_url(url.expose(), password.as_ref(), &tls)
             .map_err(|problem| fields.problem("url", problem))
             .ok()?;
         if settings.tls.is_none() {

@@ -43,7 +43,11 @@ const POOLER: [(&str, Cause); 14] = [
 
 /// The outcome that an error stands for.
 pub(in crate::checks) fn of(error: &Error) -> Outcome {
-    let failure = match error {
+    reasons::failed(failure(error), REASONS).because(error)
+}
+
+fn failure(error: &Error) -> Failure {
+    match error {
         Error::Database(error) => of_server(error.as_ref()),
         Error::Io(error) => reasons::of_io(error),
         Error::Tls(_) if is_without_tls(error) => Cause::TlsNotOffered.into(),
@@ -53,12 +57,17 @@ pub(in crate::checks) fn of(error: &Error) -> Outcome {
         Error::Protocol(text) if text.contains("SSLRequest") => Cause::NotPostgres.into(),
         Error::Protocol(_) => Reason::Protocol.into(),
         _ => reasons::of_source(error).unwrap_or(Reason::Other.into()),
-    };
-    reasons::failed(failure, REASONS).because(error)
+    }
+}
+
+/// Whether it may be otherwise with TLS, or without: TLS failed, or the server lets nobody in as it is.
+pub(super) fn is_about_tls(error: &Error) -> bool {
+    let Failure { reason, cause } = failure(error);
+    reason == Reason::Tls || matches!(cause, Some(Cause::PgHbaRefuses | Cause::TlsRequired))
 }
 
 /// Whether the server was asked for TLS and said that it has none.
-fn is_without_tls(error: &Error) -> bool {
+pub(super) fn is_without_tls(error: &Error) -> bool {
     matches!(error, Error::Tls(inner) if inner.to_string().contains("does not support TLS"))
 }
 

@@ -6,9 +6,23 @@ use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 
 use crate::checks::Target;
 use crate::checks::net::Address;
+use crate::checks::parameters::{self, Means};
 use crate::checks::tls::client::Client;
 use crate::checks::tls::settings::Settings as Tls;
 use crate::config::{Fields, Secret, SecretUrl};
+
+/// The parameters of a URL that leads to a port, and of one that leads to a socket.
+const PARAMETERS: [(&str, Means); 3] = [
+    ("protocol", Means::Same(&["2", "resp2"])),
+    ("db", Means::Instead("write the number as the path: redis://host/1")),
+    ("ssl_cert_reqs", Means::Instead("see the settings for TLS")),
+];
+const SOCKET_PARAMETERS: [(&str, Means); 4] = [
+    ("protocol", Means::Same(&["2", "resp2"])),
+    ("db", Means::Used),
+    ("user", Means::Used),
+    ("pass", Means::Used),
+];
 
 /// Everything that is to be known before a connection.
 pub(super) struct Server {
@@ -33,7 +47,14 @@ impl Server {
         );
         let password: Option<Secret> = fields.optional("password", "password, instead of one in the URL");
         let tls = Tls::take(fields);
-        let found = read(&url?, password.as_ref()).and_then(|(place, secure, login)| {
+        let url = url?;
+        let known =
+            if url.expose().scheme().ends_with("unix") { &SOCKET_PARAMETERS[..] } else { &PARAMETERS };
+        if let Err(problem) = parameters::look(url.expose().query_pairs(), known) {
+            fields.problem("url", problem);
+            return None;
+        }
+        let found = read(&url, password.as_ref()).and_then(|(place, secure, login)| {
             let tls = match &place {
                 Place::Port(address) if secure => Some(tls.client(&address.host, &[])?),
                 _ => {

@@ -15,10 +15,42 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
+use crate::checks::parameters::{self, Means};
 
 /// Where the header of a database says how it is read, and what stands there in WAL mode.
 const READ_VERSION: (u64, u8) = (19, 2);
+
+/// The parameters of a URL for SQLite.
+const PARAMETERS: [(&str, Means); 4] = [
+    ("mode", Means::Same(&["ro", "rw", "rwc"])),
+    ("cache", Means::Same(&["private", "shared"])),
+    ("immutable", Means::Same(&["0", "false"])),
+    ("vfs", Means::Instead("the file is read as the system has it")),
+];
+
+/// The path that the setting means, which may also be a URL such as `sqlite:///var/lib/shop.db?mode=rwc`.
+pub(super) fn path(setting: &Path) -> Result<PathBuf, String> {
+    let text = setting.to_string_lossy();
+    let path = match text.strip_prefix("sqlite:").or_else(|| text.strip_prefix("sqlite3:")) {
+        Some(url) => {
+            let (path, query) = url.split_once('?').unwrap_or((url, ""));
+            parameters::look(url::form_urlencoded::parse(query.as_bytes()), &PARAMETERS)?;
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let path = percent_decode_str(path).decode_utf8();
+            path.map_err(|_| "holds bytes that are not UTF-8")?.into_owned().into()
+        }
+        None if text.starts_with("file:") => {
+            return Err("must be the path of the file, without file:".to_owned());
+        }
+        None => setting.as_os_str().to_owned(),
+    };
+    if path.is_empty() || path == ":memory:" {
+        return Err("must be a file: a database in memory is seen by its own program only".to_owned());
+    }
+    Ok(path.into())
+}
 
 /// The file that was found at the path.
 pub(super) struct Database {
@@ -114,5 +146,32 @@ fn size(path: &Path) -> io::Result<Option<u64>> {
         Ok(metadata) => Ok(Some(metadata.len())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_may_stand_in_a_url() {
+        for (setting, expected) in [
+            ("/var/shop ?#%.db", "/var/shop ?#%.db"),
+            ("sqlite:///var/shop.db?mode=rwc&cache=shared", "/var/shop.db"),
+            ("sqlite://shop%20two.db", "shop two.db"),
+            ("sqlite:shop.db", "shop.db"),
+        ] {
+            assert_eq!(path(Path::new(setting)), Ok(expected.into()));
+        }
+        for wrong in [
+            ":memory:",
+            "sqlite::memory:",
+            "sqlite://",
+            "file:shop.db?mode=ro",
+            "sqlite:a.db?mode=memory",
+            "sqlite:a.db?immutable=1",
+        ] {
+            assert!(path(Path::new(wrong)).is_err(), "{wrong}");
+        }
     }
 }
