@@ -11,7 +11,7 @@ mod disk;
 pub mod function;
 #[cfg(feature = "http")]
 mod http;
-#[cfg(any(feature = "postgres", feature = "sqlite", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "sqlite", feature = "redis", feature = "http"))]
 mod kept;
 mod memory;
 mod net;

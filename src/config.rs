@@ -39,6 +39,7 @@ pub use policy::{read_general, read_policy};
 pub use problem::{Place, Problem, Problems};
 pub use records::{Need, Origin, Record, Recorded, Records, Value};
 pub use scalars::listen_address;
+#[cfg(feature = "otlp")]
 pub(crate) use secret::is_ambiguous;
 pub use secret::{Secret, SecretUrl};
 pub use setting::{Reading, Schema, Setting, Word};

@@ -10,9 +10,6 @@ use rustix::io::Errno;
 
 use crate::model::{Cause, Outcome, Reason};
 
-#[cfg(feature = "_tls")]
-pub(crate) use tls::of_handshake;
-
 /// Why something failed, in public words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {

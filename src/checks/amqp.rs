@@ -23,7 +23,7 @@ use tokio::time::timeout_at;
 use self::alarm::Alarms;
 use self::connection::{Connection, Depth, Failure, Wire};
 use self::settings::Settings;
-use super::{Built, Check, Kind, Probe, Run, Target, net, reasons};
+use super::{Built, Check, Kind, Probe, Run, Target, net, reasons, tls};
 use crate::config::Fields;
 use crate::model::{Definition, Instrument, Measurement, Measures, Name, Outcome, Phase, Reason, Unit, When};
 
@@ -82,9 +82,7 @@ impl AmqpCheck {
         let Some(tls) = &self.settings.tls else { return Ok(Box::new(stream)) };
         match tls.connect(run, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => {
-                Err(reasons::failed(reasons::of_handshake(&error), failure::REASONS).because(error))
-            }
+            Err(error) => Err(reasons::failed(tls::of_handshake(&error), failure::REASONS).because(error)),
         }
     }
 

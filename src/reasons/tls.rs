@@ -2,28 +2,14 @@
 //! of causes. For every kind and for what is pushed.
 
 use std::error::Error;
-use std::io;
 
 use rustls::{
     AlertDescription, CertificateError, Error as Tls, InvalidMessage, OtherError, PeerIncompatible,
     PeerMisbehaved,
 };
 
-use super::Failure;
-use crate::model::{Cause, Reason};
+use crate::model::Cause;
 use crate::tls::{NoRoots, Unsupported};
-
-/// What the end of a handshake means. A peer that just goes is a fault of TLS here, for it was there a moment ago.
-#[must_use]
-pub(crate) fn of_handshake(error: &io::Error) -> Failure {
-    let failure = super::of_io(error);
-    match failure.reason {
-        Reason::ConnectionReset if failure.cause.is_none() => {
-            Failure { reason: Reason::Tls, cause: Some(Cause::HandshakeClosed) }
-        }
-        _ => failure,
-    }
-}
 
 /// What an error of rustls means.
 pub(super) fn of(error: &Tls) -> Cause {
@@ -143,6 +129,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::Reason;
 
     #[test]
     fn every_fault_has_a_cause_of_its_own() {
@@ -171,13 +158,5 @@ mod tests {
             assert_eq!(found, expected);
             assert_eq!(found.reason(), Reason::Tls);
         }
-    }
-
-    #[test]
-    fn a_peer_that_goes_during_the_handshake_is_a_fault_of_tls() {
-        let closed = of_handshake(&io::ErrorKind::UnexpectedEof.into());
-        assert_eq!(closed, Cause::HandshakeClosed.into());
-        let slow = of_handshake(&io::ErrorKind::TimedOut.into());
-        assert_eq!(slow.reason, Reason::Timeout);
     }
 }

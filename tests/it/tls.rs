@@ -193,6 +193,9 @@ fn every_kind_shows_a_client_certificate() {
             assert!(!done.status.success() && done.stderr.contains(problem), "{config}\n{}", done.stderr);
         }
     }
+    let config = "checks: { it: { kind: http, url: 'https://h/', insecure_skip_verify: true } }";
+    let done = Launch::new(config).arg("config").arg("check").run();
+    assert!(done.status.success() && (done.stdout + &done.stderr).contains("any certificate is accepted"));
     for plain in ["kind: redis, url: 'redis://h/0'", "kind: amqp, url: 'amqp://h/'"] {
         let config = format!("checks: {{ it: {{ {plain}{ca} }} }}");
         let done = Launch::new(&config).arg("config").arg("check").run();

@@ -6,6 +6,7 @@ use std::io;
 
 use crate::checks::net::Unconnected;
 use crate::checks::reasons::{self, Failure};
+use crate::checks::tls;
 use crate::model::{Cause, Outcome, Reason};
 
 /// What a run of the kind can fail for.
@@ -74,7 +75,7 @@ impl Failed {
             ),
             Self::Proxy(status) => failed(of_proxy(*status), format!("status {status} to CONNECT")),
             Self::ProxyAnswer => failed(Cause::ProxyAnswer, "an answer to CONNECT that is not HTTP"),
-            Self::Tls(error) => failed(reasons::of_handshake(error), error),
+            Self::Tls(error) => failed(tls::of_handshake(error), error),
             Self::Http(error) => failed(of_http(error), chain(error)),
             Self::TooLong(most) => Outcome::caused_by(Cause::BodyTooLong)
                 .message(format!("the body is longer than {most} bytes")),

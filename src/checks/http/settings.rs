@@ -129,6 +129,10 @@ impl Settings {
         let mut settings = Self::new(url.or_else(|| Url::parse("http://localhost/").ok())?);
         settings.read_request(fields);
         settings.read_connection(fields);
+        let proxy = settings.proxy.as_ref().map(|proxy| proxy.expose().scheme());
+        if known && settings.url.scheme() == "http" && settings.redirects == 0 && proxy != Some("https") {
+            Tls::refuse(fields, "begin `url` with https://");
+        }
         fields.section("expect", "what the answer must be", |fields| settings.read_expect(fields));
         settings.expect.measure = read_measure(fields);
         if settings.method == Verb::Head && settings.expect.looks_at_body() {

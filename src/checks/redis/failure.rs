@@ -7,6 +7,7 @@ use std::sync::Arc;
 use redis::{ErrorKind, RedisError};
 
 use crate::checks::reasons::{self, Failure};
+use crate::checks::tls;
 use crate::model::{Cause, Outcome, Reason};
 
 /// What a run can fail for.
@@ -46,7 +47,7 @@ pub(super) fn of_io(error: &io::Error) -> Outcome {
 
 /// The outcome that the end of a TLS handshake stands for.
 pub(super) fn of_handshake(error: &io::Error) -> Outcome {
-    reasons::failed(reasons::of_handshake(error), REASONS).because(error)
+    reasons::failed(tls::of_handshake(error), REASONS).because(error)
 }
 
 /// The same for a socket of the machine: where there is none, no server runs.

@@ -33,6 +33,7 @@ pub(in crate::checks) struct Handshake<S> {
     pub(in crate::checks) stream: io::Result<Stream<S>>,
     /// When the first certificate ends that the server was believed for, in Unix seconds; of one that was not believed
     /// when its own one does.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only http tells it so far"))]
     pub(in crate::checks) expiry: Option<i64>,
 }
 

@@ -55,6 +55,14 @@ impl Settings {
             fields
                 .problem(CA_FILE, format!("has no effect beside `{INSECURE}: true`: remove one of the two"));
         }
+        if insecure {
+            let help = "trust the server's own certificate by `ca_file` instead";
+            fields.warn(
+                INSECURE,
+                "any certificate is accepted: the check cannot tell the server from another",
+                Some(help.to_owned()),
+            );
+        }
         let trust = if insecure { Trust::Anyone } else { Trust::Known(known.unwrap_or_default()) };
         Self { trust, identity, server_name }
     }
@@ -75,6 +83,7 @@ impl Settings {
     }
 
     /// A client for another server on the way, which is not the one that the name and our certificate are for.
+    #[cfg(feature = "http")]
     pub(in crate::checks) fn client_on_the_way(&self, host: &str) -> Result<Client, &'static str> {
         Client::new(host, &self.trust, None, &[])
     }

@@ -88,6 +88,8 @@ fn what_cannot_be_is_refused_before_it_runs() {
     assert!(problems.contains("not a host name") && !problems.contains("hush"), "{problems}");
     let problems = read("url: http://h/\nca_file: x\ninsecure_skip_verify: true\n").err().unwrap();
     assert!(problems.contains("has no effect beside"), "{problems}");
+    let problems = read("url: http://h/\nredirects: 0\nserver_name: x\n").err().unwrap();
+    assert!(problems.contains("has no effect without TLS"), "{problems}");
     let problems = read("url: https://h/\nserver_name: 'a b'\n").err().unwrap();
     assert!(problems.contains("not a host name"), "{problems}");
 }

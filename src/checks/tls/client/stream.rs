@@ -27,6 +27,7 @@ impl<S> Stream<S> {
     }
 
     /// The protocol that both sides agreed on.
+    #[cfg(feature = "http")]
     pub(in crate::checks) fn protocol(&self) -> Option<&[u8]> {
         self.inner.get_ref().1.alpn_protocol()
     }
