@@ -1,8 +1,9 @@
 //! Collector `cgroup`: the control group of this process, which is its container or its service.
 //!
 //! Reads version 2, version 1 and machines that have both, each controller where it [is](place); about fifteen small
-//! files, some 40 µs. A limit is the least of the group's own and of those above it that are visible; a limit on memory
-//! that is not below what the machine has is none.
+//! files, some 40 µs. A limit is the least of the group's own and of those above it that are visible; what is used of it,
+//! and how often it was met, is read of the group that has it, for others may share it. A limit on memory is also the one
+//! that only slows down (`memory.high`), and none that is not below what the machine has.
 //!
 //! What is shown depends on the limits:
 //! - With a limit on memory or processors, everything that the group counts; the limits themselves where they exist,
@@ -29,7 +30,7 @@ use super::{Collector, PERIOD, Root, Sheet, Source};
 use crate::config::Fields;
 use crate::model::{Definition, Instrument, Reason};
 
-use files::{Cpu, Memory, MemoryStat, Pids, Pressure};
+use files::{Cpu, Limit, Memory, Pids, Pressure};
 use own::Own;
 
 pub(crate) use container::{Container, ContainerTasks};
@@ -156,34 +157,48 @@ impl Collector for CgroupCollector {
             Ok(files) => files,
             Err(error) => return fail(sheet, "where the group is", &error),
         };
-        let stat = files.memory.stat().map(Some);
-        let stat = noted(sheet, "memory.stat", stat).unwrap_or_default();
-        let memory_limit = noted(sheet, "the limit on memory", files.memory.limit(&stat));
-        let cpu_limit = noted(sheet, "the limit on processors", files.cpu.limit());
-        let pids_limit = noted(sheet, "the limit on tasks", files.pids.limit());
-        let limited = memory_limit.is_some() || cpu_limit.is_some();
+        let memory_limit = known(sheet, "the limit on memory", files.memory.limit());
+        let cpu_limit = known(sheet, "the limit on processors", files.cpu.limit());
+        let pids_limit = known(sheet, "the limit on tasks", files.pids.limit());
+        let limited = matches!(memory_limit, Some(Some(_))) || matches!(cpu_limit, Some(Some(_)));
         if limited {
-            cpu(&mut files.cpu, cpu_limit, sheet);
-            memory(&mut files.memory, &stat, memory_limit, sheet);
+            if let Some(limit) = cpu_limit {
+                cpu(&mut files.cpu, limit, sheet);
+            }
+            if let Some(limit) = memory_limit {
+                memory(&mut files.memory, limit, sheet);
+            }
             for pressure in &mut files.pressure {
-                stalls(pressure, sheet);
+                let level = match pressure.resource {
+                    "cpu" => cpu_limit.map(level_of),
+                    "memory" => memory_limit.map(level_of),
+                    _ => Some(0),
+                };
+                if let Some(level) = level {
+                    stalls(pressure, level, sheet);
+                }
             }
         }
-        self.limited = limited || pids_limit.is_some();
-        if self.limited {
-            pids(&mut files.pids, pids_limit, sheet);
+        self.limited = limited || matches!(pids_limit, Some(Some(_)));
+        if let Some(limit) = pids_limit.filter(|_| self.limited) {
+            pids(&mut files.pids, limit, sheet);
         }
     }
 }
 
-fn cpu(files: &mut Cpu, limit: Option<f64>, sheet: &mut Sheet) {
-    let Some(stat) = noted(sheet, "cpu.stat", files.stat().map(Some)) else { return };
+/// The level that has the limit; the own one where none has.
+fn level_of<T>(limit: Option<Limit<T>>) -> usize {
+    limit.map_or(0, |limit| limit.level)
+}
+
+fn cpu(files: &mut Cpu, limit: Option<Limit<f64>>, sheet: &mut Sheet) {
+    let Some(stat) = noted(sheet, "cpu.stat", files.stat(level_of(limit)).map(Some)) else { return };
     if let Some((user, system)) = stat.times {
         sheet.set(&CPU_TIME, &["user"], user);
         sheet.set(&CPU_TIME, &["system"], system);
     }
     let Some(limit) = limit else { return };
-    sheet.set(&CPU_LIMIT, &[], limit);
+    sheet.set(&CPU_LIMIT, &[], limit.most);
     if let Some(throttling) = stat.throttling {
         sheet.set(&CPU_PERIODS, &[], throttling.periods as f64);
         sheet.set(&CPU_THROTTLED_PERIODS, &[], throttling.throttled as f64);
@@ -191,14 +206,16 @@ fn cpu(files: &mut Cpu, limit: Option<f64>, sheet: &mut Sheet) {
     }
 }
 
-fn memory(files: &mut Memory, stat: &MemoryStat, limit: Option<u64>, sheet: &mut Sheet) {
+fn memory(files: &mut Memory, limit: Option<Limit<u64>>, sheet: &mut Sheet) {
     const EVENTS: [&str; 5] = ["low", "high", "max", "oom", "oom_kill"];
-    let usage = noted(sheet, "the use of memory", files.usage());
+    let level = level_of(limit);
+    let stat = noted(sheet, "memory.stat", files.stat(level).map(Some)).unwrap_or_default();
+    let usage = noted(sheet, "the use of memory", files.usage(level));
     let working_set = usage.zip(stat.inactive_file).map(|(usage, inactive)| usage.saturating_sub(inactive));
-    let swap = noted(sheet, "the use of swap", files.swap(stat));
+    let swap = noted(sheet, "the use of swap", files.swap(level, &stat));
     let values = [
         (&MEMORY_USAGE, usage),
-        (&MEMORY_LIMIT, limit),
+        (&MEMORY_LIMIT, limit.map(|limit| limit.most)),
         (&MEMORY_WORKING_SET, working_set),
         (&MEMORY_RSS, stat.rss),
         (&MEMORY_SWAP, swap),
@@ -208,7 +225,7 @@ fn memory(files: &mut Memory, stat: &MemoryStat, limit: Option<u64>, sheet: &mut
             sheet.set(definition, &[], value as f64);
         }
     }
-    let events = noted(sheet, "memory.events", files.events(EVENTS)).unwrap_or_default();
+    let events = noted(sheet, "memory.events", files.events(level, EVENTS)).unwrap_or_default();
     for (event, count) in EVENTS.into_iter().zip(events) {
         if let Some(count) = count {
             sheet.set(&MEMORY_EVENTS, &[event], count as f64);
@@ -216,19 +233,24 @@ fn memory(files: &mut Memory, stat: &MemoryStat, limit: Option<u64>, sheet: &mut
     }
 }
 
-fn stalls(pressure: &mut Pressure, sheet: &mut Sheet) {
-    if let Some(stalls) = noted(sheet, pressure.resource, pressure.read()) {
+fn stalls(pressure: &mut Pressure, level: usize, sheet: &mut Sheet) {
+    if let Some(stalls) = noted(sheet, pressure.resource, pressure.read(level)) {
         stalls.set(sheet, &PSI, pressure.resource);
     }
 }
 
-fn pids(files: &mut Pids, limit: Option<u64>, sheet: &mut Sheet) {
-    if let Some(usage) = noted(sheet, "the number of tasks", files.usage()) {
+fn pids(files: &mut Pids, limit: Option<Limit<u64>>, sheet: &mut Sheet) {
+    if let Some(usage) = noted(sheet, "the number of tasks", files.usage(level_of(limit))) {
         sheet.set(&PIDS_USAGE, &[], usage as f64);
     }
     if let Some(limit) = limit {
-        sheet.set(&PIDS_LIMIT, &[], limit as f64);
+        sheet.set(&PIDS_LIMIT, &[], limit.most as f64);
     }
+}
+
+/// What was read; an error is noted, and then nothing is known that belongs to it.
+fn known<T>(sheet: &mut Sheet, what: impl Display, read: io::Result<T>) -> Option<T> {
+    noted(sheet, what, read.map(Some))
 }
 
 /// The value, if there is one; an error is noted.

@@ -1,4 +1,4 @@
-//! What checks need of the container: how much it uses of what it may use. Plain numbers, a few small reads each; none
+//! What checks need of the container: how much is used of what it may use, by all that share the limit. Plain numbers, a few small reads each; none
 //! for a while where there is no limit.
 
 use std::io;
@@ -44,11 +44,11 @@ pub(crate) struct ContainerCpu {
     pub(crate) usage: Option<f64>,
 }
 
-/// The processes and threads of the group.
+/// The processes and threads of the group that has the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContainerTasks {
     pub(crate) tasks: u64,
-    /// How many it may hold, by its own limit or one above it; `None` without a limit.
+    /// How many that group may hold; `None` without a limit, and then they are those of the own group.
     pub(crate) limit: Option<u64>,
 }
 
@@ -68,11 +68,11 @@ impl Container {
         let Self { own, memory, .. } = self;
         memory.or_look(now, || {
             let memory = &mut own.files()?.memory;
-            let stat = memory.stat()?;
-            let Some(limit) = memory.limit(&stat)? else { return Ok(None) };
-            let working_set = memory.usage()?.zip(stat.inactive_file);
+            let Some(limit) = memory.limit()? else { return Ok(None) };
+            let stat = memory.stat(limit.level)?;
+            let working_set = memory.usage(limit.level)?.zip(stat.inactive_file);
             Ok(working_set.map(|(usage, inactive)| ContainerMemory {
-                limit,
+                limit: limit.most,
                 working_set: usage.saturating_sub(inactive),
             }))
         })
@@ -85,8 +85,9 @@ impl Container {
         let found = processors.or_look(now, || {
             let files = own.files()?;
             let processors = files.processors.unwrap_or(u64::MAX) as f64;
-            let limit = files.cpu.limit()?.filter(|limit| *limit < processors);
-            Ok(limit.zip(files.cpu.stat()?.times))
+            let limit = files.cpu.limit()?.filter(|limit| limit.most < processors);
+            let Some(limit) = limit else { return Ok(None) };
+            Ok(files.cpu.stat(limit.level)?.times.map(|times| (limit.most, times)))
         })?;
         let Some((limit, (user, system))) = found else {
             self.previous = None;
@@ -98,8 +99,9 @@ impl Container {
     /// The tasks; `None` where nothing counts them, as in the topmost group.
     pub(crate) fn tasks(&mut self) -> io::Result<Option<ContainerTasks>> {
         let pids = &mut self.own.files()?.pids;
-        let Some(tasks) = pids.usage()? else { return Ok(None) };
-        Ok(Some(ContainerTasks { tasks, limit: pids.limit()? }))
+        let limit = pids.limit()?;
+        let Some(tasks) = pids.usage(limit.map_or(0, |limit| limit.level))? else { return Ok(None) };
+        Ok(Some(ContainerTasks { tasks, limit: limit.map(|limit| limit.most) }))
     }
 
     fn take(&mut self, now: Instant, time: f64, limit: f64) -> Option<f64> {

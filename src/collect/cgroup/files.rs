@@ -13,7 +13,7 @@ use super::place::{Folders, Version};
 use crate::collect::KernelFile;
 use crate::collect::pressure::{self, Stalls};
 
-pub(super) use memory::{Memory, MemoryStat};
+pub(super) use memory::Memory;
 
 /// Version 1 counts processor time in these, whatever the kernel's own clock is.
 const USER_HZ: f64 = 100.0;
@@ -29,26 +29,25 @@ fn read<T>(file: &mut KernelFile, parse: impl FnOnce(&str) -> Option<T>) -> io::
     }
 }
 
-/// The least of the limits of a group and of those above it.
+/// The limit that a group meets first: the least of its own and of those above it; of equal ones the nearest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Limit<T> {
+    /// How many groups above the own one it is. What is used of it, and what happens at it, is counted there.
+    pub(super) level: usize,
+    pub(super) most: T,
+}
+
 fn least<F, T: PartialOrd>(
-    files: &mut [F],
-    mut read: impl FnMut(&mut F) -> io::Result<Option<Option<T>>>,
-) -> io::Result<Option<T>> {
-    files.iter_mut().try_fold(None, |least: Option<T>, file| {
-        let limit = read(file)?.flatten();
+    levels: &mut [F],
+    mut read: impl FnMut(&mut F) -> io::Result<Option<T>>,
+) -> io::Result<Option<Limit<T>>> {
+    levels.iter_mut().enumerate().try_fold(None, |least: Option<Limit<T>>, (level, files)| {
+        let limit = read(files)?.map(|most| Limit { level, most });
         Ok(match (least, limit) {
-            (Some(least), Some(limit)) if limit < least => Some(limit),
+            (Some(least), Some(limit)) if limit.most < least.most => Some(limit),
             (least, limit) => least.or(limit),
         })
     })
-}
-
-fn in_each(folders: &[PathBuf], name: &str) -> Vec<KernelFile> {
-    folders.iter().map(|folder| KernelFile::new(folder.join(name))).collect()
-}
-
-fn in_own(folders: &[PathBuf], name: &str) -> Option<KernelFile> {
-    folders.first().map(|folder| KernelFile::new(folder.join(name)))
 }
 
 /// Reads the file if the version has one.
@@ -59,13 +58,18 @@ fn read_one<T>(
     file.as_mut().map_or(Ok(None), |file| read(file, parse))
 }
 
+/// The files on processors, of the own group and of those above it.
 #[derive(Debug, Default)]
-pub(super) struct Cpu {
+pub(super) struct Cpu(Vec<CpuLevel>);
+
+#[derive(Debug)]
+struct CpuLevel {
     /// `cpu.stat`, with the unit of its throttled time.
-    stat: Option<(Version, KernelFile)>,
+    version: Version,
+    stat: KernelFile,
     /// Version 1's `cpuacct.stat`.
     times: Option<KernelFile>,
-    quotas: Vec<Quota>,
+    quota: Quota,
 }
 
 #[derive(Debug)]
@@ -92,45 +96,51 @@ pub(super) struct Throttling {
 impl Cpu {
     /// The controller, and version 1's apart that counts the time.
     pub(super) fn new(cpu: Option<(Version, Folders)>, accounting: Option<(Version, Folders)>) -> Self {
-        let mut files = Self::default();
-        if let Some((version, folders)) = cpu {
-            files.stat = in_own(&folders, "cpu.stat").map(|stat| (version, stat));
-            files.quotas = match version {
-                Version::One => in_each(&folders, "cpu.cfs_quota_us")
-                    .into_iter()
-                    .zip(in_each(&folders, "cpu.cfs_period_us"))
-                    .map(|(quota, period)| Quota::One { quota, period })
-                    .collect(),
-                Version::Two => in_each(&folders, "cpu.max").into_iter().map(Quota::Two).collect(),
-            };
-        }
-        if let Some((Version::One, folders)) = accounting {
-            files.times = in_own(&folders, "cpuacct.stat");
-        }
-        files
+        let accounting = match accounting {
+            Some((Version::One, folders)) => folders,
+            _ => Folders::new(),
+        };
+        // The time is counted though nothing limits it.
+        let (version, folders) = cpu.unwrap_or_else(|| (Version::One, accounting.clone()));
+        // In another place of its hierarchy, only the own group is the same in both.
+        let same = accounting.len() == folders.len();
+        let levels = folders.iter().enumerate().map(|(level, folder)| CpuLevel {
+            version,
+            stat: KernelFile::new(folder.join("cpu.stat")),
+            times: accounting
+                .get(level)
+                .filter(|_| same || level == 0)
+                .map(|folder| KernelFile::new(folder.join("cpuacct.stat"))),
+            quota: match version {
+                Version::One => Quota::One {
+                    quota: KernelFile::new(folder.join("cpu.cfs_quota_us")),
+                    period: KernelFile::new(folder.join("cpu.cfs_period_us")),
+                },
+                Version::Two => Quota::Two(KernelFile::new(folder.join("cpu.max"))),
+            },
+        });
+        Self(levels.collect())
     }
 
     /// How many processors the group may use.
-    pub(super) fn limit(&mut self) -> io::Result<Option<f64>> {
-        least(&mut self.quotas, |level| match level {
-            Quota::Two(file) => read(file, parse::processors),
+    pub(super) fn limit(&mut self) -> io::Result<Option<Limit<f64>>> {
+        least(&mut self.0, |level| match &mut level.quota {
+            Quota::Two(file) => Ok(read(file, parse::processors)?.flatten()),
             Quota::One { quota, period } => {
                 let (quota, period) = (read(quota, owned)?, read(period, owned)?);
                 let Some((quota, period)) = quota.zip(period) else { return Ok(None) };
-                parse::processors_of_two(&quota, &period)
-                    .map(Some)
-                    .ok_or_else(|| io::ErrorKind::InvalidData.into())
+                parse::processors_of_two(&quota, &period).ok_or_else(|| io::ErrorKind::InvalidData.into())
             }
         })
     }
 
-    pub(super) fn stat(&mut self) -> io::Result<CpuStat> {
+    /// What the group at this level did.
+    pub(super) fn stat(&mut self, level: usize) -> io::Result<CpuStat> {
         const KEYS: [&str; 6] =
             ["user_usec", "system_usec", "nr_periods", "nr_throttled", "throttled_usec", "throttled_time"];
         let mut all = CpuStat::default();
-        if let Some((version, file)) = &mut self.stat
-            && let Some(values) = read(file, |text| parse::keyed(text, KEYS))?
-        {
+        let Some(CpuLevel { version, stat, times, .. }) = self.0.get_mut(level) else { return Ok(all) };
+        if let Some(values) = read(stat, |text| parse::keyed(text, KEYS))? {
             let [user, system, periods, throttled, micros, nanos] = values;
             let time = match version {
                 Version::One => nanos.map(|nanos| nanos as f64 / 1e9),
@@ -143,7 +153,7 @@ impl Cpu {
                 .map(|((periods, throttled), time)| Throttling { periods, throttled, time });
         }
         if let Some([Some(user), Some(system)]) =
-            read_one(&mut self.times, |text| parse::keyed(text, ["user", "system"]))?
+            read_one(times, |text| parse::keyed(text, ["user", "system"]))?
         {
             all.times = Some((user as f64 / USER_HZ, system as f64 / USER_HZ));
         }
@@ -160,41 +170,50 @@ fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
+/// The files on tasks, of the own group and of those above it: how many there are, and how many there may be.
 #[derive(Debug, Default)]
-pub(super) struct Pids {
-    usage: Option<KernelFile>,
-    limits: Vec<KernelFile>,
-}
+pub(super) struct Pids(Vec<(KernelFile, KernelFile)>);
 
 impl Pids {
     pub(super) fn new(place: Option<(Version, Folders)>) -> Self {
         let Some((_, folders)) = place else { return Self::default() };
-        Self { usage: in_own(&folders, "pids.current"), limits: in_each(&folders, "pids.max") }
+        let file = |folder: &Path, name| KernelFile::new(folder.join(name));
+        Self(folders.iter().map(|folder| (file(folder, "pids.current"), file(folder, "pids.max"))).collect())
     }
 
-    pub(super) fn usage(&mut self) -> io::Result<Option<u64>> {
-        read_one(&mut self.usage, parse::number)
+    /// How many tasks the group at this level has.
+    pub(super) fn usage(&mut self, level: usize) -> io::Result<Option<u64>> {
+        self.0.get_mut(level).map_or(Ok(None), |(usage, _)| read(usage, parse::number))
     }
 
-    pub(super) fn limit(&mut self) -> io::Result<Option<u64>> {
-        least(&mut self.limits, |file| read(file, parse::limit))
+    pub(super) fn limit(&mut self) -> io::Result<Option<Limit<u64>>> {
+        least(&mut self.0, |(_, limit)| Ok(read(limit, parse::limit)?.flatten()))
     }
 }
 
-/// How long the tasks of the group waited for a resource, which only version 2 tells.
+/// How long tasks waited for a resource, in the own group and in those above it, which only version 2 tells.
 #[derive(Debug)]
 pub(super) struct Pressure {
     pub(super) resource: &'static str,
-    file: KernelFile,
+    levels: Vec<KernelFile>,
+    /// Whether the levels of its limit are these, and not those of another hierarchy.
+    same: bool,
 }
 
 impl Pressure {
-    pub(super) fn all(folder: &Path) -> Vec<Self> {
-        let of = |(resource, name)| Self { resource, file: KernelFile::new(folder.join(name)) };
-        [("cpu", "cpu.pressure"), ("memory", "memory.pressure"), ("io", "io.pressure")].map(of).into()
+    /// Of the topmost group of all it would be the machine's, so `folders` have to be without that. `is_same` tells of a
+    /// controller whether it has the same groups.
+    pub(super) fn all(folders: &[PathBuf], is_same: impl Fn(&str) -> bool) -> Vec<Self> {
+        let of = |resource: &'static str| {
+            let file = |folder: &PathBuf| KernelFile::new(folder.join(format!("{resource}.pressure")));
+            Self { resource, levels: folders.iter().map(file).collect(), same: is_same(resource) }
+        };
+        ["cpu", "memory", "io"].map(of).into()
     }
 
-    pub(super) fn read(&mut self) -> io::Result<Option<Stalls>> {
-        read(&mut self.file, pressure::parse)
+    /// Of the level that has the limit, or else of the own group.
+    pub(super) fn read(&mut self, level: usize) -> io::Result<Option<Stalls>> {
+        let level = if self.same { level } else { 0 };
+        self.levels.get_mut(level).map_or(Ok(None), |file| read(file, pressure::parse))
     }
 }

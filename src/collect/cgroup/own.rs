@@ -68,13 +68,13 @@ impl Files {
         let processors =
             root.file("sys/devices/system/cpu/online").text().ok().and_then(parse::processors_online);
         // The topmost group of all has no such file; what its pressure files tell is the machine's.
-        let unified = place::unified(&memberships, &mounts, root).unwrap_or_default();
-        let group = unified.first().filter(|group| group.join("cgroup.events").exists());
+        let mut unified = place::unified(&memberships, &mounts, root).unwrap_or_default();
+        unified.pop_if(|topmost| !topmost.join("cgroup.events").exists());
         Ok(Self {
             cpu: Cpu::new(place("cpu"), place("cpuacct")),
             memory: Memory::new(place("memory"), machine),
             pids: Pids::new(place("pids")),
-            pressure: group.map(|group| Pressure::all(group)).unwrap_or_default(),
+            pressure: Pressure::all(&unified, |controller| place::is_unified(controller, &memberships)),
             processors,
         })
     }

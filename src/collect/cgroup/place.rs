@@ -2,7 +2,8 @@
 //! and the others in version 2.
 //!
 //! `/proc/self/cgroup` says which group, `/proc/self/mountinfo` where the groups are mounted and from which group on. What
-//! is above that, or beside it, is not visible and left out. Reads nothing itself.
+//! is above that, or beside it, is not visible and left out. Both are as this process sees them, whatever root is configured:
+//! a container that has its host in a folder lists its own mounts and the host's. Reads nothing itself.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -54,25 +55,45 @@ pub(super) fn find(
     let Some(own) = memberships.iter().find(|membership| has(membership.controllers)) else {
         return Some((Version::Two, unified(memberships, mounts, root)?));
     };
-    let mut mounts = mounts.iter().rev().filter(|mount| mount.kind == "cgroup" && has(&mount.options));
-    Some((Version::One, mounts.find_map(|mount| folders(mount, own.path, root))?))
+    let of_it = |mount: &Mount| mount.kind == "cgroup" && has(&mount.options);
+    Some((Version::One, most_visible(mounts, of_it, own.path, root)?))
+}
+
+/// Whether the group for `controller` is that of version 2, by its path: even where its own hierarchy is of version 1.
+pub(super) fn is_unified(controller: &str, memberships: &[Membership<'_>]) -> bool {
+    let path = |wanted: &dyn Fn(&str) -> bool| {
+        memberships.iter().find(|membership| wanted(membership.controllers)).map(|membership| membership.path)
+    };
+    let own = path(&|list| list.split(',').any(|word| word == controller));
+    own.is_none() || own == path(&str::is_empty)
 }
 
 /// The group of this process in version 2, with whatever controllers.
 pub(super) fn unified(memberships: &[Membership<'_>], mounts: &[Mount], root: &Root) -> Option<Folders> {
     let own = memberships.iter().find(|membership| membership.controllers.is_empty())?;
-    let mut mounts = mounts.iter().rev().filter(|mount| mount.kind == "cgroup2");
-    mounts.find_map(|mount| folders(mount, own.path, root))
+    most_visible(mounts, |mount| mount.kind == "cgroup2", own.path, root)
+}
+
+/// The group at `path` by that of the mounts that are `wanted` which shows most of what is above it; of equal ones the last.
+fn most_visible(
+    mounts: &[Mount],
+    wanted: impl Fn(&Mount) -> bool,
+    path: &str,
+    root: &Root,
+) -> Option<Folders> {
+    let is_made_up = !root.is_of_this_system(mounts);
+    let found = mounts.iter().filter(|mount| wanted(mount));
+    found.filter_map(|mount| folders(mount, path, root, is_made_up)).max_by_key(Vec::len)
 }
 
 /// `None` where `mount` does not show the group at `path`.
-fn folders(mount: &Mount, path: &str, root: &Root) -> Option<Folders> {
+fn folders(mount: &Mount, path: &str, root: &Root, is_made_up: bool) -> Option<Folders> {
     let below = Path::new(path).strip_prefix(&mount.root).ok()?;
     // A group outside of this process' namespace is written with `..`, and nobody says what that stands for.
     if !below.components().all(|component| matches!(component, Component::Normal(_))) {
         return None;
     }
-    let top = root.join(mount.path.strip_prefix("/").ok()?);
+    let top = if is_made_up { root.join(mount.path.strip_prefix("/").ok()?) } else { mount.path.clone() };
     Some(below.ancestors().take(DEEPEST).map(|group| top.join(group)).collect())
 }
 
@@ -124,6 +145,31 @@ mod tests {
         let (version, folders) = places(cgroup, mounts, "cpu").unwrap();
         assert_eq!((version, folders[0].as_str()), (Version::Two, "/sys/fs/cgroup/unified/u"));
         assert_eq!(places(cgroup, mounts, "cpuset"), None, "not mounted");
+    }
+
+    #[test]
+    fn a_container_that_has_its_host_in_a_folder_finds_its_own_group_and_what_is_above() {
+        let under = |root: &str, cgroup: &str, mountinfo: &str| {
+            let (mounts, _) = mountinfo::parse(mountinfo.as_bytes());
+            find("memory", &memberships(cgroup).unwrap(), &mounts, &Root::new(root))
+                .map(|(_, folders)| folders)
+        };
+        // With a namespace of groups of its own the host's are out of sight.
+        let private = "1 0 0:1 / / rw - overlay overlay rw\n2 1 0:28 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n\
+                       3 1 8:1 / /host ro - ext4 a rw\n4 3 0:28 /../.. /host/sys/fs/cgroup ro - cgroup2 cgroup2 rw\n";
+        let own = PathBuf::from("/sys/fs/cgroup");
+        assert_eq!(under("/host", "0::/\n", private), Some(vec![own.join("")]));
+        // Without, the host's mount shows those above, where its own does not.
+        let shared = "1 0 0:1 / / rw - overlay overlay rw\n2 1 0:28 /a/b /sys/fs/cgroup ro - cgroup2 cgroup rw\n\
+                      3 1 8:1 / /host ro - ext4 a rw\n4 3 0:28 / /host/sys/fs/cgroup ro - cgroup2 cgroup2 rw\n";
+        let host = PathBuf::from("/host/sys/fs/cgroup");
+        let all = vec![host.join("a/b"), host.join("a"), host.join("")];
+        assert_eq!(under("/host", "0::/a/b\n", shared), Some(all));
+        // A folder in which nothing is mounted has its own list.
+        assert_eq!(
+            under("/made/up", "0::/\n", private),
+            Some(vec![PathBuf::from("/made/up/sys/fs/cgroup/")])
+        );
     }
 
     #[test]

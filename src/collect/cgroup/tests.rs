@@ -123,6 +123,52 @@ fn a_machine_with_both_versions_reads_each_where_it_is() {
 }
 
 #[test]
+fn what_is_used_of_a_limit_is_counted_where_the_limit_is() {
+    // The own group uses less than half of it; its limit is the larger one in `v2`, and there is none in `hybrid`.
+    for (name, own) in [("v2", "apps.slice/apps-shop.slice/shop.service"), ("hybrid", "memory/jobs/a")] {
+        let (_folder, root) = copy(name);
+        let own = root.join("sys/fs/cgroup").join(own);
+        let limit = if name == "v2" { "memory.max" } else { "memory.limit_in_bytes" };
+        let of = |root: &Root, series: &str| {
+            let (all, errors) = Reader::new(root).read();
+            assert_eq!(errors, [], "{name}");
+            let value = all.iter().find_map(|line| line.strip_prefix(series)).map(str::to_owned);
+            value.unwrap_or_else(|| panic!("{name}: no {series} in {all:?}"))
+        };
+        assert_eq!(of(&root, "memory_usage_bytes "), "178257920", "{name}: of all that share it");
+        // A limit of its own that is met first.
+        fs::write(own.join(limit), "209715200\n").unwrap();
+        if name == "hybrid" {
+            let stat = fs::read_to_string(own.join("memory.stat")).unwrap();
+            fs::write(own.join("memory.stat"), stat.replace("limit 536870912", "limit 209715200")).unwrap();
+        }
+        assert_eq!(of(&root, "memory_limit_bytes "), "209715200", "{name}");
+        assert_eq!(of(&root, "memory_usage_bytes "), "104857600", "{name}");
+        assert_eq!(of(&root, "memory_working_set_bytes "), "83886080", "{name}");
+        assert_eq!(of(&root, "memory_rss_bytes "), "62914560", "{name}");
+        assert_eq!(of(&root, "cpu_throttled_periods_total "), "250", "{name}: that limit is where it was");
+    }
+}
+
+#[test]
+fn a_limit_that_only_slows_down_counts_alone() {
+    let (_folder, root) = copy("container");
+    let file = |name: &str, text: &str| fs::write(root.join("sys/fs/cgroup").join(name), text).unwrap();
+    file("memory.max", "max\n");
+    assert_eq!(Reader::new(&root).read(), (vec![], vec![]));
+    file("memory.high", "536870912\n");
+    assert_eq!(
+        Reader::new(&root).read(),
+        (all(&[&CPU_TIMES, &MEMORY, &EVENTS, &["pids_usage 17"], &STALLS]), vec![])
+    );
+    file("memory.max", "1073741824\n");
+    assert!(
+        Reader::new(&root).read().0.contains(&"memory_limit_bytes 536870912".to_owned()),
+        "the lower one"
+    );
+}
+
+#[test]
 fn a_container_with_a_limit_on_memory_shows_all_but_the_other_limits() {
     assert_eq!(read("container"), all(&[&CPU_TIMES, &MEMORY, &EVENTS, &["pids_usage 17"], &STALLS]));
 }
@@ -154,12 +200,14 @@ fn follows_the_process_into_another_group_and_out_of_one_that_is_gone() {
     let (_folder, root) = copy("v2");
     let mut reader = Reader::new(&root);
     assert!(!reader.read().0.is_empty());
+    // What has the limits is there still; of the group itself only its pressure was told.
     fs::write(root.join("proc/self/cgroup"), "0::/apps.slice/apps-shop.slice/shop.service (deleted)\n")
         .unwrap();
     let (series, errors) = reader.read();
+    let stalls: Vec<_> = STALLS.into_iter().filter(|line| !line.contains("\"io\"")).collect();
     assert_eq!(
         (series, errors),
-        (all(&[&["cpu_limit 1.5", "memory_limit_bytes 536870912", "pids_limit 1000"]]), vec![])
+        (all(&[&CPU_TIMES, &CPU_LIMITED, &MEMORY, &EVENTS, &PIDS, &stalls]), vec![])
     );
     fs::write(root.join("proc/self/cgroup"), "0::/\n").unwrap();
     assert_eq!(reader.read(), (vec![], vec![]));

@@ -159,13 +159,12 @@ impl Listed {
     }
 }
 
-/// The mounts under `root` as they are called within it. Where none is there, `root` is no other machine's root but a
-/// folder with a list, which is right as it is.
+/// The mounts under `root` as they are called within it.
 fn from_within(root: &Root, mounts: Vec<Mount>) -> Vec<Mount> {
-    let folder = root.join("");
-    let within = |mount: &Mount| Some(Path::new("/").join(mount.path.strip_prefix(&folder).ok()?));
-    if !mounts.iter().any(|mount| within(mount).is_some()) {
+    if !root.is_of_this_system(&mounts) {
         return mounts;
     }
+    let folder = root.join("");
+    let within = |mount: &Mount| Some(Path::new("/").join(mount.path.strip_prefix(&folder).ok()?));
     mounts.into_iter().filter_map(|mount| Some(Mount { path: within(&mount)?, ..mount })).collect()
 }

@@ -9,6 +9,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use crate::collect::Root;
+
 /// One line: one mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::collect) struct Mount {
@@ -78,6 +80,15 @@ fn line_of(line: &[u8]) -> Option<Mount> {
         source,
         options,
     })
+}
+
+impl Root {
+    /// Whether this process' list of mounts is of the system that the root is a folder of. A list under a folder in which
+    /// nothing is mounted is right as it is: it was put there.
+    pub(in crate::collect) fn is_of_this_system(&self, mounts: &[Mount]) -> bool {
+        let folder = self.join("");
+        mounts.iter().any(|mount| mount.path.starts_with(&folder))
+    }
 }
 
 /// Where paths lead among the mounts of one list.

@@ -7,6 +7,9 @@ use super::super::tests::{copy, fixture};
 use super::super::unlimited;
 use super::*;
 
+#[cfg(target_os = "linux")]
+mod kernel;
+
 #[test]
 fn memory_is_what_is_used_of_the_limit() {
     for name in ["v2", "v1", "hybrid", "container"] {
@@ -23,7 +26,7 @@ fn memory_is_what_is_used_of_the_limit() {
 #[test]
 fn processors_are_what_was_used_of_the_limit_since_the_last_time() {
     let (_folder, root) = copy("v2");
-    let stat = root.join("sys/fs/cgroup/apps.slice/apps-shop.slice/shop.service/cpu.stat");
+    let stat = root.join("sys/fs/cgroup/apps.slice/apps-shop.slice/cpu.stat");
     let used = |user: u64, system: u64| {
         fs::write(&stat, format!("user_usec {user}\nsystem_usec {system}\n")).unwrap();
     };
@@ -77,13 +80,17 @@ fn where_there_is_no_limit_it_looks_again_after_a_while() {
     let (mut container, before, after) = (Container::new(&root), unlimited::FOR.mul_f64(0.9), unlimited::FOR);
     assert_eq!(container.memory(start).unwrap(), None);
     assert_eq!(container.cpu(start).unwrap(), None);
-    limit("memory/memory.limit_in_bytes", "536870912\n");
+    // The kernel tells the least limit above in each group.
+    let stat = |limit: u64| format!("total_inactive_file 0\nhierarchical_memory_limit {limit}\n");
+    limit("memory/process_api/ae1c/memory.limit_in_bytes", "536870912\n");
+    limit("memory/process_api/ae1c/memory.stat", &stat(536_870_912));
     limit("cpu/cpu.cfs_quota_us", "50000\n");
     assert_eq!(container.memory(start + before).unwrap(), None);
     assert_eq!(container.cpu(start + before).unwrap(), None);
     assert_eq!(container.memory(start + after).unwrap().map(|memory| memory.limit), Some(536_870_912));
     assert_eq!(container.cpu(start + after).unwrap().map(|cpu| cpu.limit), Some(0.5));
-    limit("memory/memory.limit_in_bytes", "536870000\n");
+    limit("memory/process_api/ae1c/memory.limit_in_bytes", "536870000\n");
+    limit("memory/process_api/ae1c/memory.stat", &stat(536_870_000));
     let later = container.memory(start + after + Duration::from_secs(1)).unwrap();
     assert_eq!(later.map(|memory| memory.limit), Some(536_870_000), "a limit is read each time");
 }
@@ -109,10 +116,11 @@ fn reads_the_one_hierarchy_and_the_lowest_limit() {
         ("proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw\n"),
         ("sys/fs/cgroup/a/b/pids.current", "7\n"),
         ("sys/fs/cgroup/a/b/pids.max", "max\n"),
+        ("sys/fs/cgroup/a/pids.current", "40\n"),
         ("sys/fs/cgroup/a/pids.max", "50\n"),
     ];
     let (_folder, root) = tree(&files);
-    assert_eq!(tasks(&root), Some(ContainerTasks { tasks: 7, limit: Some(50) }));
+    assert_eq!(tasks(&root), Some(ContainerTasks { tasks: 40, limit: Some(50) }));
 }
 
 #[test]
