@@ -16,6 +16,7 @@ const SOON: Duration = Duration::from_secs(180);
 const WHEN_FAILING: &[&str] = &[
     "Firing alerts / alerts",
     "Firing alerts by severity / {{severity}}",
+    "Last failure / failures",
     "Runs by result / spared by the circuit",
     "Runs by result / left out",
     "Requests that failed /",
