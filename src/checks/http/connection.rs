@@ -65,7 +65,7 @@ impl Connection {
     /// Sends a request and waits for the head of the answer.
     pub(super) async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
         let Self { sender, work } = self;
-        work.beside(async {
+        let answer = work.beside(async {
             match sender {
                 Sender::Http1(sender) => {
                     sender.ready().await?;
@@ -76,8 +76,8 @@ impl Connection {
                     sender.send_request(request).await
                 }
             }
-        })
-        .await
+        });
+        answer.await.map_err(|error| work.why(error))
     }
 
     /// The next part of a body; none at its end.
@@ -103,6 +103,8 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 struct Work {
     tasks: Vec<Task>,
     queue: Queue,
+    /// Why the connection ended.
+    broken: Arc<Mutex<Option<hyper::Error>>>,
 }
 
 /// Tasks that nobody has begun.
@@ -118,9 +120,16 @@ impl<F: Future + Send + 'static> Executor<F> for Queue {
 }
 
 impl Work {
-    /// Adds the work of a connection. Its error is that of the question, which hears of it too.
-    fn push<T>(&mut self, connection: impl Future<Output = T> + Send + 'static) {
-        self.queue.execute(connection);
+    /// Adds the work of a connection.
+    fn push(&mut self, connection: impl Future<Output = hyper::Result<()>> + Send + 'static) {
+        let broken = Arc::clone(&self.broken);
+        self.queue.execute(async move { *broken.lock() = connection.await.err() });
+    }
+
+    /// Why a question failed. One that came after the connection had ended hears only that it has.
+    fn why(&self, error: hyper::Error) -> hyper::Error {
+        let late = error.is_closed() || error.is_canceled();
+        late.then(|| self.broken.lock().take()).flatten().unwrap_or(error)
     }
 
     /// Waits for `question`, and does the work meanwhile.

@@ -70,7 +70,8 @@ impl Settings {
     /// Notes the settings that have no effect because the check speaks no TLS; `instead` says how it would.
     pub(in crate::checks) fn refuse(fields: &mut Fields<'_>, instead: &str) {
         for name in [CA_FILE, CERT_FILE, KEY_FILE, SERVER_NAME, INSECURE] {
-            if fields.is_set(name) && !fields.is_wrong(name) {
+            let off = name == INSECURE && fields.text(name) == Some("false");
+            if fields.is_set(name) && !fields.is_wrong(name) && !off {
                 fields.problem(name, format!("has no effect without TLS: {instead}"));
             }
         }

@@ -183,7 +183,7 @@ fn what_cannot_stand_in_the_files_is_refused() {
         (&["--job", ""], "write the name of a job"),
     ] {
         let done = run(&[&["export", "--dir", "bundle"], args].concat());
-        assert!(done.status.code() == Some(2) && done.stderr.contains(says), "{args:?}: {done:?}");
+        assert!(done.status.code() == Some(64) && done.stderr.contains(says), "{args:?}: {done:?}");
     }
     let done = run(&["export", "--dir", "/dev/null/bundle"]);
     assert!(!done.status.success() && done.stderr.contains("/dev/null/bundle"), "{done:?}");
