@@ -139,6 +139,11 @@ fn of_state(state: &str) -> Failure {
 mod tests {
     use std::io;
 
+    use sqlx::ConnectOptions;
+    use sqlx::postgres::PgConnectOptions;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -179,5 +184,25 @@ mod tests {
         let outcome = of(&Error::Protocol("db.internal said 0x15".to_owned()));
         assert_eq!(outcome.message, None);
         assert!(outcome.driver.is_some_and(|words| words.contains("db.internal")));
+    }
+
+    /// What comes of a peer that answers to the question for TLS, or only closes.
+    async fn peer_that_says(answer: &[u8]) -> Option<Cause> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
+        let peer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_exact(&mut [0; 8]).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        };
+        let (connected, ()) = tokio::join!(options.connect(), peer);
+        of(&connected.err().unwrap()).cause
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_does_not_like_the_question_for_tls_is_told() {
+        assert_eq!(peer_that_says(b"").await, Some(Cause::TlsRequestClosed));
+        assert_eq!(peer_that_says(b"HTTP/1.1 400 Bad Request").await, Some(Cause::NotPostgres));
     }
 }
