@@ -3,6 +3,7 @@
 //! Imports nothing else of this crate and does no I/O, so that any part may use it without learning about another.
 
 mod cause;
+mod convention;
 mod criticality;
 mod definition;
 mod flaw;
@@ -17,6 +18,7 @@ mod span_ids;
 mod state;
 
 pub use cause::{Cause, SqlStateClass};
+pub use convention::{SCHEMA_URL, is_integer};
 pub use criticality::Criticality;
 pub use definition::{Definition, Instrument};
 pub use flaw::{Flaw, LEAST_INTERVAL, LONGEST, LimitFlaw, limit_flaws};

@@ -19,7 +19,7 @@ use super::otlp::attributes::Keys;
 use super::series::Number;
 use super::snapshot::Snapshot;
 use super::store::Store;
-use super::target::TARGET_INFO;
+use super::target::{AttributeValue, TARGET_INFO};
 
 impl Store {
     /// Offers the metrics of `definitions`, all but histograms, to whoever reads `meter`, for as long as this store is
@@ -65,8 +65,11 @@ impl Store {
             let Some(store) = store() else { return };
             store.refresh(Instant::now());
             each(&store.snapshot(), definition, |labels, value| {
-                let attributes: Vec<KeyValue> =
-                    keys.pairs(labels).map(|(name, value)| KeyValue::new(name, value)).collect();
+                let typed = |(name, value)| match value {
+                    AttributeValue::Text(text) => KeyValue::new(name, text),
+                    AttributeValue::Integer(number) => KeyValue::new(name, number),
+                };
+                let attributes: Vec<KeyValue> = keys.pairs(labels).map(typed).collect();
                 instrument.observe(value, &attributes);
             });
         }

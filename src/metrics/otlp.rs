@@ -16,7 +16,8 @@
 //! # What it says
 //! Name, description, unit and attributes are those of the [`Definition`](crate::model::Definition), not those of the
 //! page. A gauge without a value is left out. A series that was sent and is gone, or lost its value, gets one more point
-//! that says so (`NO_RECORDED_VALUE`), which Prometheus turns into a stale marker: on both ways it ends at once.
+//! that says so (`NO_RECORDED_VALUE`), which Prometheus turns into a stale marker: on both ways it ends at once. With
+//! deltas that point is the last delta, so that all that was counted is told.
 //!
 //! # Start times
 //! A sum or a distribution starts when its series was made; one that goes and comes back starts anew. What somebody else
@@ -40,6 +41,7 @@ use std::time::SystemTime;
 
 use super::snapshot::Snapshot;
 use super::{Attribute, AttributeValue};
+use crate::model::SCHEMA_URL;
 
 use batch::{Envelope, Writer};
 use points::Moment;
@@ -72,7 +74,7 @@ pub enum Temporality {
 /// Encodes the snapshots of one store, one after the other.
 #[derive(Debug)]
 pub struct Encoder {
-    /// The fields `resource` and `scope` of every request.
+    /// The fields `resource` and `scope` of every request, each with `schema_url` beside it.
     resource: Vec<u8>,
     scope: Vec<u8>,
     temporality: Temporality,
@@ -93,6 +95,7 @@ impl Encoder {
         let field = |content: &[u8]| {
             let mut field = Vec::new();
             wire::write_bytes(wire::message(1), content, &mut field);
+            wire::write_bytes(wire::message(3), SCHEMA_URL.as_bytes(), &mut field);
             field
         };
         Self {
@@ -118,7 +121,7 @@ impl Encoder {
         hand_on: &mut dyn FnMut(&mut Batch),
     ) {
         let now = nanos(now);
-        let mut ended = track::follow(&mut self.tracks, snapshot);
+        let mut ended = track::follow(&mut self.tracks, snapshot, self.temporality);
         let moment = Moment { now, last: self.last, epoch: snapshot.epoch, temporality: self.temporality };
         let envelope = Envelope { resource: &self.resource, scope: &self.scope };
         let mut writer = Writer::new(envelope, limit, &mut self.batch, hand_on);

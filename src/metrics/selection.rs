@@ -1,6 +1,7 @@
 //! Some metrics of a page, chosen by name: `?name[]=` as the client libraries of Prometheus have it.
 //!
-//! A name is that of a sample, as Python's library takes it, or that of a histogram or summary as a whole, as Go's does.
+//! A name is that of a sample, as Python's library takes it, or that of a family as a whole, as Go's does: of a histogram
+//! or summary its own, of a counter that of its samples, which in OpenMetrics have `_created` beside them.
 //! Works on the lines of a page that is there, as they come out of its compressed form: only what is chosen is held, and
 //! the pages of those who choose nothing stay as they are. Costs one look at each line.
 
@@ -82,8 +83,15 @@ impl Filter<'_> {
         }
         self.header.extend_from_slice(line);
         let kind = words.next().unwrap_or_default().trim_ascii_end();
-        if word == b"TYPE" && matches!(kind, b"histogram" | b"summary") {
-            self.whole = self.names.has(family);
+        if word == b"TYPE" {
+            self.whole = match kind {
+                b"histogram" | b"summary" => self.names.has(family),
+                b"counter" => {
+                    let name = family.strip_suffix(b"_total").unwrap_or(family);
+                    self.names.has(&[name, b"_total"].concat())
+                }
+                _ => false,
+            };
         }
     }
 }
@@ -119,7 +127,7 @@ mod tests {
     const TEXT: &str = "# HELP a_total A\n# TYPE a_total counter\na_total{x=\"1\"} 1\na_total{x=\"a b\"} 2\n\
         # HELP b B, not a_total\n# TYPE b histogram\nb_bucket{le=\"+Inf\"} 1\nb_sum 0.5\nb_count 1\n\
         # HELP b_count_of B\n# TYPE b_count_of gauge\nb_count_of 3\n";
-    const OPEN: &str = "# HELP a A\n# TYPE a counter\na_total{x=\"1\"} 1\n# HELP s S\n# TYPE s gauge\n# UNIT s seconds\n\
+    const OPEN: &str = "# HELP a A\n# TYPE a counter\na_total{x=\"1\"} 1\na_created{x=\"1\"} 9\n# HELP s S\n# TYPE s gauge\n# UNIT s seconds\n\
         s 1\n# EOF\n";
 
     fn chosen(page: &str, names: &[&str], part: usize) -> String {
@@ -142,7 +150,7 @@ mod tests {
         }
         assert_eq!(
             chosen(OPEN, &["a_total"], 7),
-            "# HELP a A\n# TYPE a counter\na_total{x=\"1\"} 1\n# EOF\n"
+            "# HELP a A\n# TYPE a counter\na_total{x=\"1\"} 1\na_created{x=\"1\"} 9\n# EOF\n"
         );
         assert_eq!(chosen(OPEN, &["s"], 7), "# HELP s S\n# TYPE s gauge\n# UNIT s seconds\ns 1\n# EOF\n");
         assert_eq!(chosen(OPEN, &["a", "none"], 7), "# EOF\n", "the page is whole, and empty");

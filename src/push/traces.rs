@@ -21,6 +21,7 @@ use super::records::{Client, Export, Queue, Records, Unusable, over};
 use super::settings::{Exporter, Spans};
 use super::signal::Signal;
 use crate::metrics::Store;
+use crate::model::SCHEMA_URL;
 use crate::resource::Resource;
 use crate::trace;
 
@@ -75,7 +76,8 @@ impl Traces {
     #[must_use]
     pub fn tracer(&self) -> SdkTracer {
         let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"));
-        self.provider.tracer_with_scope(scope.with_version(env!("CARGO_PKG_VERSION")).build())
+        let scope = scope.with_version(env!("CARGO_PKG_VERSION")).with_schema_url(SCHEMA_URL);
+        self.provider.tracer_with_scope(scope.build())
     }
 
     /// How it stands at any moment, in one line.

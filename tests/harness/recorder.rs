@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::{
 };
 use parking_lot::Mutex;
 use prost::Message;
+use vitalsign::model::is_integer;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -151,8 +152,17 @@ pub(crate) fn received(export: ExportTraceServiceRequest) -> Vec<Received> {
 
 /// Attributes as texts.
 pub(crate) fn pairs(attributes: &[KeyValue]) -> BTreeMap<String, String> {
-    let pair = |attribute: &KeyValue| (attribute.key.clone(), value(attribute.value.as_ref()));
+    let pair = |attribute: &KeyValue| {
+        assert!(has_its_type(attribute), "{attribute:?}");
+        (attribute.key.clone(), value(attribute.value.as_ref()))
+    };
     attributes.iter().map(pair).collect()
+}
+
+/// Whether an attribute that is a whole number is one.
+pub(crate) fn has_its_type(attribute: &KeyValue) -> bool {
+    let value = attribute.value.as_ref().and_then(|any| any.value.as_ref());
+    !is_integer(&attribute.key) || matches!(value, Some(Value::IntValue(_)))
 }
 
 /// A value as text.

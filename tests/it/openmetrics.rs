@@ -107,13 +107,16 @@ fn chosen(agent: &Agent, query: &str) -> Vec<(BTreeSet<String>, String)> {
             let path = format!("/metrics?{query}");
             let answer = http::get_with(agent.addr(), &path, &[accept, ("accept-encoding", coding)]);
             assert_eq!(answer.status, 200);
-            let text = if coding == "GZIP" {
-                assert_eq!(answer.header("content-encoding"), Some("gzip"));
+            let packed = answer.header("content-encoding");
+            // Of the whole page a busy machine may have the last text alone.
+            if query.contains("name[]") || coding != "GZIP" {
+                assert_eq!(packed, (coding == "GZIP").then_some("gzip"), "{query}");
+            }
+            let text = if packed.is_some() {
                 let mut text = String::new();
                 flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_string(&mut text).unwrap();
                 text
             } else {
-                assert_eq!(answer.header("content-encoding"), None);
                 answer.text().to_owned()
             };
             let names: BTreeSet<String> = if open {

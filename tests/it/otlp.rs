@@ -15,7 +15,7 @@ use vitalsign::{
         otlp::{self, BATCH_LIMIT, Encoder, Temporality},
         prometheus_label, prometheus_name, render,
     },
-    model::{Definition, Instrument},
+    model::{Definition, Instrument, is_integer},
 };
 
 use crate::harness::scrape::Scrape;
@@ -43,7 +43,8 @@ fn definitions() -> Vec<&'static Definition> {
 fn store() -> Store {
     let store = Store::new();
     for definition in definitions() {
-        let values: Vec<String> = definition.attributes.iter().map(|name| format!("of {name}")).collect();
+        let value = |name: &&str| if is_integer(name) { "7".to_owned() } else { format!("of {name}") };
+        let values: Vec<String> = definition.attributes.iter().map(value).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         match definition.instrument {
             Instrument::Counter => store.counter(definition, &values).increment(),
@@ -84,10 +85,12 @@ fn read(metric: Metric) -> Received {
     // The store has series of its own, with a reason; any of them will do.
     let attributes = attributes.first().expect("a point").iter().map(|attribute| {
         let value = attribute.value.as_ref().and_then(|any| any.value.as_ref());
-        assert!(
-            matches!(value, Some(any_value::Value::StringValue(text)) if !text.is_empty()),
-            "{attribute:?}"
-        );
+        let is_there = match value {
+            Some(any_value::Value::IntValue(_)) => is_integer(&attribute.key),
+            Some(any_value::Value::StringValue(text)) => !is_integer(&attribute.key) && !text.is_empty(),
+            _ => false,
+        };
+        assert!(is_there, "{attribute:?}");
         attribute.key.clone()
     });
     let attributes = attributes.collect();

@@ -2,11 +2,13 @@
 //!
 //! Labels are held once, as Prometheus writes them: holding them a second time, as OTLP does, would cost an agent of
 //! 10,000 checks more memory than all else it has. What is held is how long each value is, a byte an attribute, so that
-//! reading them back costs little more than copying them.
+//! reading them back costs little more than copying them. An attribute that is a whole number is one again, where its
+//! label is one.
 
-use crate::model::Definition;
+use crate::model::{Definition, is_integer};
 
 use super::wire;
+use crate::metrics::AttributeValue;
 use crate::metrics::names::prometheus_label;
 
 /// The attribute names of a metric, in both forms.
@@ -16,6 +18,7 @@ pub(in crate::metrics) struct Keys(Box<[Key]>);
 #[derive(Debug)]
 struct Key {
     name: &'static str,
+    is_integer: bool,
     /// How the label begins: `name="`.
     label: Box<[u8]>,
     /// The field `key` of a `KeyValue`.
@@ -63,7 +66,7 @@ impl Keys {
             let text = [wire::message(2), 0, wire::message(1), 0];
             let place = short.get_mut(2..2 + field.len() + text.len());
             let short = place.map(|place| place.copy_from_slice(&[&*field, &text].concat())).map(|()| short);
-            Key { name, label: label.into(), field: field.into(), short }
+            Key { name, is_integer: is_integer(name), label: label.into(), field: field.into(), short }
         };
         Self(definition.attributes.iter().map(key).collect())
     }
@@ -92,8 +95,13 @@ impl Keys {
     pub(super) fn write(&self, tag: u8, looked: Looked<'_>, out: &mut Vec<u8>) {
         if looked.lengths.first().is_none_or(|length| *length == LOOK) {
             for (key, raw) in self.values(looked.labels) {
-                write_text(tag, &key.field, raw.text.len() - raw.escapes, out);
-                raw.write(out);
+                match key.integer(raw.text) {
+                    Some(number) => write_integer(tag, &key.field, number, out),
+                    None => {
+                        write_text(tag, &key.field, raw.text.len() - raw.escapes, out);
+                        raw.write(out);
+                    }
+                }
             }
             return;
         }
@@ -101,7 +109,10 @@ impl Keys {
         for (key, length) in self.0.iter().zip(looked.lengths).filter(|(_, length)| **length != 0) {
             let Some(beginning) = &key.short else { continue };
             let value = tail.get(key.label.len()..).unwrap_or_default();
-            write_short(tag, beginning, key.field.len(), value, *length, out);
+            match value.get(..usize::from(*length)).and_then(|text| key.integer(text)) {
+                Some(number) => write_integer(tag, &key.field, number, out),
+                None => write_short(tag, beginning, key.field.len(), value, *length, out),
+            }
             // Behind the value a quotation mark, and a comma where another label follows.
             tail = value.get(usize::from(*length) + 2..).unwrap_or_default();
         }
@@ -111,11 +122,14 @@ impl Keys {
     pub(in crate::metrics) fn pairs<'a>(
         &'a self,
         labels: &'a [u8],
-    ) -> impl Iterator<Item = (&'static str, String)> + 'a {
+    ) -> impl Iterator<Item = (&'static str, AttributeValue)> + 'a {
         self.values(labels).map(|(key, raw)| {
-            let mut value = Vec::with_capacity(raw.text.len());
-            raw.write(&mut value);
-            (key.name, String::from_utf8_lossy(&value).into_owned())
+            let text = || {
+                let mut value = Vec::with_capacity(raw.text.len());
+                raw.write(&mut value);
+                AttributeValue::Text(String::from_utf8_lossy(&value).into_owned())
+            };
+            (key.name, key.integer(raw.text).map_or_else(text, AttributeValue::Integer))
         })
     }
 
@@ -127,6 +141,19 @@ impl Keys {
             rest = rest.get(key.label.len() + raw.text.len() + 2..).unwrap_or_default();
             Some((key, raw))
         })
+    }
+}
+
+impl Key {
+    /// The number that `text` is, where the attribute is one and nothing but this number is written like that.
+    fn integer(&self, text: &[u8]) -> Option<i64> {
+        if !self.is_integer {
+            return None;
+        }
+        let text = std::str::from_utf8(text).ok()?;
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let plain = digits == "0" && digits.len() == text.len() || !digits.starts_with(['0', '+', '-']);
+        text.parse().ok().filter(|_| plain)
     }
 }
 
@@ -175,6 +202,20 @@ fn write_text(tag: u8, key: &[u8], length: usize, out: &mut Vec<u8>) {
     wire::write_length(value, out);
     out.push(wire::message(1));
     wire::write_length(length, out);
+}
+
+/// Writes a `KeyValue` with a whole number.
+fn write_integer(tag: u8, key: &[u8], number: i64, out: &mut Vec<u8>) {
+    let number = number.cast_unsigned();
+    // Ten bytes at most, so that the lengths around it take one.
+    let value = 1 + wire::varint_len(usize::try_from(number).unwrap_or(usize::MAX));
+    out.push(tag);
+    wire::write_length(key.len() + 2 + value, out);
+    out.extend_from_slice(key);
+    out.push(wire::message(2));
+    wire::write_length(value, out);
+    out.push(wire::varint(3));
+    wire::write_varint(number, out);
 }
 
 /// As [`write_text`] with the text, the first `length` bytes of `value`. All lengths take one byte.

@@ -9,6 +9,7 @@ use crate::model::Instrument;
 use super::attributes::Looked;
 use super::batch::Writer;
 use super::head::Form;
+use super::track::Gone;
 use super::{Temporality, nanos, wire};
 
 /// How many series are fetched from memory at once: the waits for them then overlap.
@@ -31,6 +32,8 @@ pub(super) struct Points<'a, 'b, 'w> {
     pub(super) form: &'a Form,
     pub(super) moment: &'b Moment,
     pub(super) writer: &'b mut Writer<'a, 'w>,
+    /// Room for the counts of one distribution.
+    pub(super) counts: Vec<u64>,
 }
 
 /// The fields of a point of a number.
@@ -82,39 +85,52 @@ impl Points<'_, '_, '_> {
         each_number(self.form, family, lengths, starts, |series, number, labels, start| {
             let Some(last) = lasts.next() else { return };
             match number {
-                Some(Number::Integer(count)) => {
-                    let begin = self.start(series, *start);
-                    let delta = self.deltas();
-                    let shown = if delta { count.saturating_sub(*last) } else { count };
-                    (*start, *last) = (if delta { self.moment.now } else { begin }, count);
-                    self.write_point(labels, begin, Number::Integer(shown), delta);
-                }
-                Some(Number::Float(count)) => {
-                    let since = self.moment.epoch.told(series.birth).map(nanos);
-                    self.write_observed(labels, count, since, start, last);
-                }
+                Some(Number::Integer(count)) => self.write_counted(series, labels, count, start, last),
+                Some(Number::Float(count)) => self.write_observed(series, labels, count, start, last),
                 None => self.end(labels, start, false),
             }
         });
     }
 
-    /// What somebody else counts, `since` then if that is known: `last` are the bits of what it was.
-    fn write_observed(
+    /// What is counted here: `last` is what it was.
+    fn write_counted(
         &mut self,
+        series: &Series,
         labels: Looked<'_>,
-        count: f64,
-        since: Option<u64>,
+        count: u64,
         start: &mut u64,
         last: &mut u64,
     ) {
+        let begin = self.start(series, *start);
+        let delta = self.deltas();
+        let shown = if delta { count.wrapping_sub(*last) } else { count };
+        (*start, *last) = (if delta { self.moment.now } else { begin }, count);
+        self.write_point(labels, begin, Number::Integer(shown), delta);
+    }
+
+    /// What somebody else counts, since a known moment or not: `last` are the bits of what it was.
+    fn write_observed(
+        &mut self,
+        series: &Series,
+        labels: Looked<'_>,
+        count: f64,
+        start: &mut u64,
+        last: &mut u64,
+    ) {
+        let since = self.moment.epoch.told(series.birth).map(nanos);
         let before = f64::from_bits(*last);
         let delta = self.moment.temporality == Temporality::Delta;
         let (begin, shown) = if *start <= REMADE {
+            let seen = self.moment.last;
             match since {
+                // It began between the two points, so all of it came since.
+                Some(since) if delta && *start == 0 && seen != 0 && since >= seen => {
+                    (since.min(self.moment.now), count)
+                }
                 // Nobody saw what came before, so it is part of no delta.
                 _ if delta => (self.moment.now, 0.0),
                 // Not before the last point of what had the same labels.
-                Some(since) if *start == REMADE => (since.max(self.moment.last).min(self.moment.now), count),
+                Some(since) if *start == REMADE => (since.max(seen).min(self.moment.now), count),
                 Some(since) => (since.min(self.moment.now), count),
                 None => (self.moment.now, count),
             }
@@ -135,34 +151,60 @@ impl Points<'_, '_, '_> {
         starts: &mut [u64],
         lasts: &mut [Box<[u64]>],
     ) {
-        let delta = self.deltas();
         let mut lasts = lasts.iter_mut();
-        let mut counts = Vec::new();
         let labels = looked(self.form, family, lengths);
         for ((series, labels), start) in family.series.iter().zip(labels).zip(starts) {
             let Value::Histogram(buckets) = &series.value else { continue };
-            let begin = self.start(series, *start);
-            counts.clear();
-            counts.extend(buckets.counts());
-            let mut sum = buckets.sum();
-            *start = begin;
-            if let Some(last) = lasts.next() {
-                let now: Box<[u64]> = counts.iter().copied().chain([sum.to_bits()]).collect();
-                for (count, before) in counts.iter_mut().zip(&**last) {
-                    *count = count.saturating_sub(*before);
-                }
-                sum -= last.last().map_or(0.0, |bits| f64::from_bits(*bits));
-                (*start, *last) = (self.moment.now, now);
-            }
-            self.write_histogram(labels, begin, buckets, &counts, sum, delta);
+            self.write_distribution(series, buckets, labels, start, lasts.next());
         }
     }
 
-    /// The ends of series that are gone.
-    pub(super) fn write_ends(&mut self, gone: &[(Box<[u8]>, u64)], is_histogram: bool) {
-        for (labels, start) in gone {
-            let mut start = *start;
-            self.end(Looked { labels, tail: labels, lengths: &[] }, &mut start, is_histogram);
+    /// One distribution: `last` are the counts and the sum that it had, where it is a delta.
+    fn write_distribution(
+        &mut self,
+        series: &Series,
+        buckets: &Buckets,
+        labels: Looked<'_>,
+        start: &mut u64,
+        last: Option<&mut Box<[u64]>>,
+    ) {
+        let begin = self.start(series, *start);
+        let mut counts = std::mem::take(&mut self.counts);
+        counts.clear();
+        counts.extend(buckets.counts());
+        let mut sum = buckets.sum();
+        *start = begin;
+        let delta = last.is_some();
+        if let Some(last) = last {
+            let now: Box<[u64]> = counts.iter().copied().chain([sum.to_bits()]).collect();
+            for (count, before) in counts.iter_mut().zip(&**last) {
+                *count = count.wrapping_sub(*before);
+            }
+            sum -= last.last().map_or(0.0, |bits| f64::from_bits(*bits));
+            (*start, *last) = (self.moment.now, now);
+        }
+        self.write_histogram(labels, begin, buckets, &counts, sum, delta);
+        self.counts = counts;
+    }
+
+    /// The end of a series that is gone.
+    pub(super) fn write_end(&mut self, gone: Gone, instrument: Instrument) {
+        let Gone { labels, series, mut start, mut number, mut counts } = gone;
+        let labels = Looked { labels: &labels, tail: &labels, lengths: &[] };
+        let start = &mut start;
+        match (&series.value, series.value.number()) {
+            (Value::Integer(_), Some(Number::Integer(count))) if self.deltas() => {
+                self.write_counted(&series, labels, count, start, &mut number);
+            }
+            (Value::Float(_), Some(Number::Float(count)))
+                if instrument == Instrument::Counter && self.moment.temporality == Temporality::Delta =>
+            {
+                self.write_observed(&series, labels, count, start, &mut number);
+            }
+            (Value::Histogram(buckets), _) if self.deltas() => {
+                self.write_distribution(&series, buckets, labels, start, Some(&mut counts));
+            }
+            (value, _) => self.end(labels, start, matches!(value, Value::Histogram(_))),
         }
     }
 

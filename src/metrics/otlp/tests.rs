@@ -114,6 +114,7 @@ fn the_request_says_who_sends() {
     let expected: Vec<String> = attributes.iter().map(|a| format!("{}={}", a.name, a.value)).collect();
     assert_eq!(reading.resource, expected);
     assert_eq!(reading.scope, ("vitalsign".to_owned(), env!("CARGO_PKG_VERSION").to_owned()));
+    assert_eq!(reading.schemas, (SCHEMA_URL.to_owned(), SCHEMA_URL.to_owned()));
 }
 
 #[test]

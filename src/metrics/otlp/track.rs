@@ -1,13 +1,15 @@
 //! What was sent of each series: since when it counts, and with deltas up to what. So a series that goes is ended, one
-//! that comes back starts anew, and nothing is counted twice.
+//! that comes back starts anew, and nothing is counted twice or, with deltas, not at all.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::metrics::TARGET_INFO;
-use crate::metrics::series::Series;
+use crate::metrics::series::{Series, Value};
 use crate::metrics::snapshot::{Family, Snapshot};
 use crate::model::Instrument;
 
+use super::Temporality;
 use super::batch::Writer;
 use super::head::Form;
 use super::points::{Moment, Points, REMADE};
@@ -25,8 +27,17 @@ pub(super) struct Track {
     numbers: Vec<u64>,
     /// For each histogram, its last counts and sum; empty before the first.
     counts: Vec<Box<[u64]>>,
-    /// The labels of series whose end is to be told, and their starts.
-    gone: Vec<(Box<[u8]>, u64)>,
+    gone: Vec<Gone>,
+}
+
+/// A series whose end is to be told: with deltas by what was counted last, else by a point without a value.
+#[derive(Debug)]
+pub(super) struct Gone {
+    pub(super) labels: Box<[u8]>,
+    pub(super) series: Arc<Series>,
+    pub(super) start: u64,
+    pub(super) number: u64,
+    pub(super) counts: Box<[u64]>,
 }
 
 /// Where a series of a new family was in the old one.
@@ -38,7 +49,7 @@ enum Origin {
 }
 
 /// Brings `tracks` to the families of `snapshot`; gives those that are in it no more. Both are sorted by name.
-pub(super) fn follow(tracks: &mut Vec<Track>, snapshot: &Snapshot) -> Vec<Track> {
+pub(super) fn follow(tracks: &mut Vec<Track>, snapshot: &Snapshot, temporality: Temporality) -> Vec<Track> {
     let mut ended = Vec::new();
     let mut old = std::mem::take(tracks).into_iter().peekable();
     // What the process is, the resource says.
@@ -50,7 +61,7 @@ pub(super) fn follow(tracks: &mut Vec<Track>, snapshot: &Snapshot) -> Vec<Track>
             ended.push(track.end());
         }
         tracks.push(match old.next_if(|track| track.name() == name) {
-            Some(track) => track.follow(family),
+            Some(track) => track.follow(family, temporality),
             None => Track::new(family),
         });
     }
@@ -76,7 +87,7 @@ impl Track {
         self.family.shape.definition.name
     }
 
-    fn follow(mut self, family: &Arc<Family>) -> Self {
+    fn follow(mut self, family: &Arc<Family>, temporality: Temporality) -> Self {
         if Arc::ptr_eq(&self.family, family) {
             return self;
         }
@@ -84,9 +95,18 @@ impl Track {
         let starts = origins.iter().map(|origin| match origin {
             Origin::Nowhere => 0,
             Origin::At(index) => self.starts.get(*index).copied().unwrap_or(0),
+            // Its first delta holds the last one of the other too.
+            Origin::Remade(index) if self.has_deltas(*index, temporality) => {
+                self.starts.get(*index).copied().unwrap_or(0)
+            }
             Origin::Remade(index) => self.starts.get(*index).map_or(0, |start| REMADE.min(*start)),
         });
         self.starts = starts.collect();
+        for origin in &origins {
+            if let Origin::Remade(index) = origin {
+                self.owe_rest(*index);
+            }
+        }
         rearrange(&mut self.numbers, &origins);
         rearrange(&mut self.counts, &origins);
         self.lengths = lengths(&self.form, family);
@@ -94,13 +114,49 @@ impl Track {
         self
     }
 
+    /// Whether what the series at `index` counts leaves in deltas, and is counted here.
+    fn has_deltas(&self, index: usize, temporality: Temporality) -> bool {
+        let value = self.family.series.get(index).map(|series| &series.value);
+        temporality != Temporality::Cumulative
+            && matches!(value, Some(Value::Integer(_) | Value::Histogram(_)))
+    }
+
+    /// What the series at `index` counted since it was sent counts for the one in its place: that one is taken to have
+    /// begun so far below nothing.
+    fn owe_rest(&mut self, index: usize) {
+        let Some(series) = self.family.series.get(index) else { return };
+        let (number, counts) = (self.numbers.get_mut(index), self.counts.get_mut(index));
+        match (&series.value, number, counts) {
+            (Value::Integer(count), Some(last), _) => {
+                *last = last.wrapping_sub(count.load(Ordering::Relaxed));
+            }
+            (Value::Histogram(buckets), _, Some(last)) => {
+                if let Some((sum, lasts)) = last.split_last_mut() {
+                    for (last, count) in lasts.iter_mut().zip(buckets.counts()) {
+                        *last = last.wrapping_sub(count);
+                    }
+                    *sum = (f64::from_bits(*sum) - buckets.sum()).to_bits();
+                }
+            }
+            (_, Some(last), _) => *last = 0,
+            _ => {}
+        }
+    }
+
     /// Where the series of `family` were; those that are not in it any more are gone. Both are sorted by labels.
     fn origins(&mut self, family: &Family) -> Vec<Origin> {
-        let mut old = named(&self.family).zip(&self.starts).enumerate().peekable();
+        let Self { family: before, starts, numbers, counts, gone: all, .. } = self;
+        let mut old = named(before).zip(&*starts).enumerate().peekable();
         let mut origins = Vec::with_capacity(family.series.len());
-        let mut gone = |(_, ((labels, _), start)): (usize, (Named<'_>, &u64))| {
+        let mut gone = |(index, ((labels, series), start)): (usize, (Named<'_>, &u64))| {
             if *start != 0 {
-                self.gone.push((labels.into(), *start));
+                all.push(Gone {
+                    labels: labels.into(),
+                    series: Arc::clone(series),
+                    start: *start,
+                    number: numbers.get(index).copied().unwrap_or(0),
+                    counts: counts.get_mut(index).map(std::mem::take).unwrap_or_default(),
+                });
             }
         };
         for (labels, new) in named(family) {
@@ -119,9 +175,9 @@ impl Track {
 
     /// All series are gone.
     fn end(mut self) -> Self {
-        let sent = named(&self.family).zip(&self.starts).filter(|(_, start)| **start != 0);
-        self.gone.extend(sent.map(|((labels, _), start)| (labels.into(), *start)));
-        self.family = Arc::new(Family::empty(&self.family.shape));
+        let nothing = Arc::new(Family::empty(&self.family.shape));
+        self.origins(&nothing);
+        self.family = nothing;
         self.starts.clear();
         self
     }
@@ -129,7 +185,7 @@ impl Track {
     /// Writes a point for each series that has a value, and the ends of those that had one.
     pub(super) fn write<'a>(&'a mut self, moment: &Moment, writer: &mut Writer<'a, '_>) {
         let Self { family, form, lengths, starts, numbers, counts, gone } = self;
-        let mut points = Points { form, moment, writer };
+        let mut points = Points { form, moment, writer, counts: Vec::new() };
         match family.shape.definition.instrument {
             Instrument::Gauge | Instrument::UpDownCounter => points.write_gauges(family, lengths, starts),
             Instrument::Counter => {
@@ -141,8 +197,7 @@ impl Track {
                 points.write_histograms(family, lengths, starts, counts);
             }
         }
-        points.write_ends(gone, matches!(family.shape.definition.instrument, Instrument::Histogram(_)));
-        gone.clear();
+        gone.drain(..).for_each(|gone| points.write_end(gone, family.shape.definition.instrument));
     }
 }
 
@@ -167,8 +222,10 @@ fn rearrange<T: Default>(known: &mut Vec<T>, origins: &[Origin]) {
         return;
     }
     let mut of = |origin: &Origin| match origin {
-        Origin::At(index) => known.get_mut(*index).map(std::mem::take).unwrap_or_default(),
-        Origin::Nowhere | Origin::Remade(_) => T::default(),
+        Origin::At(index) | Origin::Remade(index) => {
+            known.get_mut(*index).map(std::mem::take).unwrap_or_default()
+        }
+        Origin::Nowhere => T::default(),
     };
     *known = origins.iter().map(&mut of).collect();
 }

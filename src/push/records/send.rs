@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::metrics::AttributeValue;
-use crate::model::Reason;
+use crate::model::{Reason, SCHEMA_URL};
 use crate::push::metrics::Metrics;
 use crate::push::settings::Exporter;
 use crate::push::signal::Signal;
@@ -45,7 +45,7 @@ pub(super) fn source(resource: &Resource) -> opentelemetry_sdk::Resource {
         AttributeValue::Text(text) => KeyValue::new(attribute.name.clone(), text.clone()),
         AttributeValue::Integer(number) => KeyValue::new(attribute.name.clone(), *number),
     });
-    opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes).build()
+    opentelemetry_sdk::Resource::builder_empty().with_schema_url(attributes, SCHEMA_URL).build()
 }
 
 /// The exporter of `opentelemetry-otlp` for records of one signal.

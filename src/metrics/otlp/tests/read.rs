@@ -12,6 +12,8 @@ use crate::metrics::otlp::Batch;
 pub(super) struct Reading {
     pub(super) resource: Vec<String>,
     pub(super) scope: (String, String),
+    /// The schema of the resource, and of the scope.
+    pub(super) schemas: (String, String),
     pub(super) metrics: Vec<Metric>,
 }
 
@@ -60,6 +62,7 @@ pub(super) fn read(batches: &[Batch]) -> Reading {
         let [scope] = &*resource.scope_metrics else { panic!("{resource:?}") };
         let about = scope.scope.as_ref().expect("a scope");
         reading.scope = (about.name.clone(), about.version.clone());
+        reading.schemas = (resource.schema_url.clone(), scope.schema_url.clone());
         let mut points = 0;
         for metric in &scope.metrics {
             let metric = read_metric(metric);

@@ -131,3 +131,77 @@ fn low_memory_has_deltas_of_what_is_counted_here() {
     assert_eq!(reading.metric("healthcheck.runs").kind, "sum delta monotonic");
     assert_eq!(reading.metric("healthcheck.duration").kind, "histogram delta");
 }
+
+#[test]
+fn the_last_delta_of_a_series_that_goes_is_told() {
+    for temporality in [Temporality::Delta, Temporality::LowMemory] {
+        let store = Store::new();
+        let mut encoder = Encoder::new(&[], temporality);
+        let mut scope = store.scope();
+        let (runs, took, cpu) =
+            (scope.counter(&RUNS, &["a"]), scope.histogram(&TOOK, &["a"]), scope.observed(&CPU, &["user"]));
+        let _stays = store.counter(&RUNS, &["b"]);
+        runs.add(5);
+        took.observe(0.25);
+        cpu.set(100.0);
+        encode(&mut encoder, &store, 0);
+        runs.add(2);
+        took.observe(0.75);
+        cpu.set(101.5);
+        drop(scope);
+        let last = encode(&mut encoder, &store, 10);
+        let ended = &last.metric("healthcheck.runs").points[1];
+        assert_eq!(
+            (ended.attributes.as_slice(), &*ended.value),
+            (&["healthcheck.name=a".to_owned()][..], "2")
+        );
+        assert_eq!((ended.start, ended.time), (nanos_at(0), nanos_at(10)));
+        let (_, value, start) = shown(&last, "healthcheck.duration");
+        assert_eq!((&*value, start), ("1 summing to 0.75 in [0, 1, 0] over [0.5, 1.0]", nanos_at(0)));
+        let cpu = last.only("system.cpu.time").value.clone();
+        assert_eq!(cpu, if temporality == Temporality::Delta { "1.5" } else { "no value" });
+        let after = encode(&mut encoder, &store, 20);
+        assert_eq!(after.names(), ["healthcheck.runs", "vitalsign.series", "vitalsign.series.dropped"]);
+        assert_eq!(after.only("healthcheck.runs").value, "0", "of the one that stays");
+    }
+}
+
+#[test]
+fn one_in_the_place_of_another_tells_the_rest_of_that_too() {
+    let store = Store::new();
+    let mut encoder = Encoder::new(&[], Temporality::Delta);
+    let mut scope = store.scope();
+    let (runs, took) = (scope.counter(&RUNS, &["a"]), scope.histogram(&TOOK, &["a"]));
+    runs.add(5);
+    took.observe(0.25);
+    encode(&mut encoder, &store, 0);
+    runs.add(2);
+    took.observe(0.25);
+    drop(scope);
+    let (runs, took) = (store.counter(&RUNS, &["a"]), store.histogram(&TOOK, &["a"]));
+    runs.add(10);
+    took.observe(3.0);
+    let second = encode(&mut encoder, &store, 10);
+    let (_, value, start) = shown(&second, "healthcheck.runs");
+    assert_eq!((&*value, start), ("12", nanos_at(0)));
+    let (_, value, start) = shown(&second, "healthcheck.duration");
+    assert_eq!((&*value, start), ("2 summing to 3.25 in [1, 0, 1] over [0.5, 1.0]", nanos_at(0)));
+    runs.add(1);
+    let third = encode(&mut encoder, &store, 20);
+    assert_eq!(third.only("healthcheck.runs").value, "1");
+    assert_eq!(third.only("healthcheck.duration").value, "0 summing to 0.0 in [0, 0, 0] over [0.5, 1.0]");
+}
+
+#[test]
+fn the_first_delta_starts_with_its_series_or_the_point_before() {
+    let store = Store::new();
+    let mut encoder = Encoder::new(&[], Temporality::Delta);
+    let early = store.counter(&RUNS, &["a"]);
+    early.add(1);
+    let first = encode(&mut encoder, &store, 0);
+    assert!((1..nanos_at(0)).contains(&first.only("healthcheck.runs").start), "when it was made");
+    store.counter(&RUNS, &["b"]).add(7);
+    let second = encode(&mut encoder, &store, 10);
+    let [_, b] = &*second.metric("healthcheck.runs").points else { panic!("{second:?}") };
+    assert_eq!((&*b.value, b.start), ("7", nanos_at(0)), "never before the points that were sent already");
+}

@@ -210,3 +210,11 @@ async fn a_collector_that_takes_nothing_for_its_size_is_asked_a_handful_of_times
     world.sender.send(batch(20)).await;
     assert_eq!(world.spans(), [20, 1024, 0], "until it takes one: then parts are tried again");
 }
+
+#[test]
+fn what_records_are_of_says_which_conventions_it_is_of() {
+    let said = Resource::new([("service.name", "orders")]);
+    let source = source(&said);
+    assert_eq!(source.schema_url(), Some(SCHEMA_URL));
+    assert_eq!(source.iter().count(), 1);
+}
