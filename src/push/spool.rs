@@ -2,8 +2,8 @@
 //!
 //! Bounded by size and age; whatever is lost is told to the caller, who counts it. Batches are compressed: 1,000 series
 //! are 8 to 13 KiB. On disk each batch is a file of its own, so that dropping one is one system call and a broken one
-//! takes no other along. Files are not synced: what a process wrote survives its end, not that of the machine. Knows
-//! neither protocols nor schedules; blocks, so it is called where blocking is allowed.
+//! takes no other along; a batch that counts as kept there outlives a power cut. Knows neither protocols nor schedules;
+//! blocks, so it is called where blocking is allowed.
 
 mod disk;
 

@@ -152,6 +152,11 @@ impl Agent {
         kibibytes * 1024
     }
 
+    /// A file in the folder that it runs in.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.scratch.join(name)
+    }
+
     /// Writes a new configuration in place of the one it was started with.
     pub(crate) fn rewrite_config(&self, config: &str) {
         // Renamed into place: the agent may look at any moment.

@@ -12,6 +12,8 @@ use crate::harness::{
     scratch::Scratch,
     user::User,
 };
+#[path = "push/faults.rs"]
+mod faults;
 #[path = "push/outage.rs"]
 mod outage;
 #[path = "push/refusals.rs"]

@@ -1,8 +1,11 @@
 //! The directory of a spool: one file a batch, a lock that keeps other processes away.
 //!
 //! A file is named after the batch's number, time and points, so that finding out what waits reads no file. It holds a
-//! mark, its length, a checksum over name and content, and the content; it gets its name when it is complete.
+//! mark, its length, a checksum over name and content, and the content; it gets its name when it is complete and on the
+//! disk, and the batch counts as kept when its name is there too: what was kept outlives a power cut. That a batch went is
+//! not waited for: after a power cut it may be sent once more. Costs two waits for the disk a batch.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -24,6 +27,8 @@ const UNFINISHED: &str = ".new";
 #[derive(Debug)]
 pub(super) struct Disk {
     directory: PathBuf,
+    /// The same, open: what was done to its names is waited for through it.
+    names: File,
     /// The lock goes with it.
     _lock: File,
 }
@@ -70,14 +75,15 @@ impl Disk {
     /// Takes the directory, which is made if it does not exist, and looks what is in it, in order, with sizes.
     pub(super) fn open(directory: &Path) -> Result<(Self, Vec<(Name, u64)>), SpoolError> {
         let wrong = |cause| SpoolError { directory: directory.to_owned(), cause };
-        fs::create_dir_all(directory).map_err(|error| wrong(Some(error)))?;
+        make(directory).map_err(|error| wrong(Some(error)))?;
         let lock = File::options().create(true).truncate(false).write(true).open(directory.join("lock"));
         let lock = lock.map_err(|error| wrong(Some(error)))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
             let error = io::Error::from(error);
             wrong((error.kind() != io::ErrorKind::WouldBlock).then_some(error))
         })?;
-        let disk = Self { directory: directory.to_owned(), _lock: lock };
+        let names = File::open(directory).map_err(|error| wrong(Some(error)))?;
+        let disk = Self { directory: directory.to_owned(), names, _lock: lock };
         let found = disk.look().map_err(|error| wrong(Some(error)))?;
         Ok((disk, found))
     }
@@ -95,12 +101,20 @@ impl Disk {
                 found.push((name, entry.metadata()?.len()));
             }
         }
-        found.sort_unstable_by_key(|(name, _)| name.number);
-        found.dedup_by_key(|(name, _)| name.number);
-        Ok(found)
+        found.sort_unstable_by_key(|(name, _)| (name.number, Reverse(name.points)));
+        let mut kept: Vec<(Name, u64)> = Vec::with_capacity(found.len());
+        for (name, size) in found {
+            if kept.last().is_some_and(|(last, _)| last.number == name.number) {
+                // The first half of a batch that is there as a whole: its process ended in between.
+                self.remove(name);
+            } else {
+                kept.push((name, size));
+            }
+        }
+        Ok(kept)
     }
 
-    /// Writes a batch; its size on disk.
+    /// Writes a batch, and waits until the disk has it; its size there.
     pub(super) fn write(&self, name: Name, packed: &[u8]) -> io::Result<u64> {
         let path = self.path(name);
         let unfinished = path.with_extension(UNFINISHED.trim_start_matches('.'));
@@ -112,15 +126,16 @@ impl Disk {
             head.extend_from_slice(&checksum(name, packed).to_le_bytes());
             file.write_all(&head)?;
             file.write_all(packed)?;
-            // A disk may be full only once it is closed.
-            file.flush()?;
-            drop(file);
-            fs::rename(&unfinished, &path)
+            file.sync_data()?;
+            fs::rename(&unfinished, &path)?;
+            sync_names(&self.names)
         };
         match write() {
             Ok(()) => Ok(length(packed) + length(&[0; HEAD])),
             Err(error) => {
+                // The batch waits in memory: were it here too, it would be sent twice.
                 let _ = fs::remove_file(&unfinished);
+                let _ = fs::remove_file(&path);
                 Err(error)
             }
         }
@@ -145,6 +160,32 @@ impl Disk {
 
     fn path(&self, Name { number, made, points }: Name) -> PathBuf {
         self.directory.join(format!("{number:016x}-{made}-{points}{ENDING}"))
+    }
+}
+
+/// Makes the directory where it does not exist, and waits until the disk has it.
+fn make(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        make(parent)?;
+    }
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_names(&File::open(parent.unwrap_or(Path::new(".")))?),
+    }
+}
+
+/// Waits until the disk has the names in a directory. Some file systems know no such waiting.
+fn sync_names(directory: &File) -> io::Result<()> {
+    match directory.sync_all() {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        done => done,
     }
 }
 

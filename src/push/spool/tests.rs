@@ -204,3 +204,24 @@ fn splitting_ends_where_there_is_no_room() {
     }
     assert_eq!(splits, 20);
 }
+
+#[test]
+fn a_batch_whose_process_ended_while_it_was_split_is_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(&settings(Some(folder.path()))).unwrap();
+    append(&mut spool, 1);
+    let whole = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let whole = whole.into_iter().find(|path| path.extension().is_some()).unwrap();
+    let content = std::fs::read(&whole).unwrap();
+    let (name, packed) = spool.oldest(at(9)).unwrap();
+    let [first, _] =
+        spool.split(name, [(name.points / 2, vec![1; 9]), (name.points / 2, vec![1; 10])]).unwrap();
+    // As it was a moment before the end of the split.
+    std::fs::write(&whole, content).unwrap();
+    drop(spool);
+    let mut spool = Spool::open(&settings(Some(folder.path()))).unwrap();
+    assert_eq!(spool.oldest(at(9)), Some((name, packed)), "the whole wins");
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "whole, second half and lock, but not {first:?}: {left:?}");
+}

@@ -165,3 +165,142 @@ fn an_agent_that_stopped_gives_its_spool_back() {
     }
     assert!(!waiting(&files.join("spool")).is_empty(), "what could not be sent when it stopped");
 }
+
+/// A call of the system in the log of strace: the name, what it was given, what it gave.
+fn call(line: &str) -> Option<(&str, &str, &str)> {
+    let (_process, call) = line.split_once(' ')?;
+    let (call, result) = call.trim_start().rsplit_once(" = ")?;
+    let (name, given) = call.split_once('(')?;
+    Some((name, given.trim_end().strip_suffix(')')?, result.split(' ').next()?))
+}
+
+/// How many batches were on the disk before they got their names, and their names after that, as the log of strace
+/// says, in which a call that took long stands in two lines.
+fn kept(log: &str) -> usize {
+    let (mut begun, mut lines) = (std::collections::HashMap::new(), Vec::new());
+    for line in log.lines() {
+        let (process, call) = line.split_once(' ').unwrap_or_default();
+        if let Some(beginning) = call.trim_start().strip_suffix(" <unfinished ...>") {
+            begun.insert(process, beginning.to_owned());
+        } else if let Some((_, end)) = call.split_once(" resumed>") {
+            lines.push(format!("{process} {}{end}", begun.remove(process).unwrap_or_default()));
+        } else {
+            lines.push(line.to_owned());
+        }
+    }
+    let (mut opened, mut synced, mut named, mut kept) = (BTreeSet::new(), false, false, 0);
+    for (name, given, result) in lines.iter().filter_map(|line| call(line)) {
+        match name {
+            "openat" if given.contains(".new\"") => {
+                (synced, named) = (false, false);
+                opened.insert(result.to_owned());
+            }
+            "fdatasync" if opened.remove(given) => synced = result == "0",
+            "rename" | "renameat" if given.contains(".batch\"") => {
+                assert!(synced, "named before its content was on the disk: {given}");
+                named = true;
+            }
+            "fsync" if named => {
+                (named, kept) = (false, kept + usize::from(result == "0"));
+            }
+            _ => {}
+        }
+    }
+    kept
+}
+
+#[test]
+fn a_batch_counts_as_kept_when_the_disk_has_it() {
+    let script = format!(
+        "exec strace -D -f -qq -s 4096 -e trace=openat,rename,renameat,fsync,fdatasync -o calls {} \"$@\"\n",
+        env!("CARGO_BIN_EXE_vitalsign")
+    );
+    let files = Scratch::new("spool", User::oneself());
+    let directory = files.join("a/b/spool");
+    let endpoint = format!("http://127.0.0.1:{}", ports::free());
+    let agent = pushing(&endpoint, &spool(&directory)).stand_in(&script).start();
+    let calls = || std::fs::read_to_string(agent.file("calls")).unwrap();
+    eventually("batches to wait", ARRIVES, || {
+        let told = own(&agent, "queue_batches", &[]);
+        #[expect(clippy::cast_precision_loss, reason = "a handful")]
+        let kept = kept(&calls()) as f64;
+        assert!(kept >= told, "{told} batches wait, and the disk has {kept} of them:\n{}", calls());
+        told >= 4.0
+    });
+    let made = waiting(&directory).len();
+    assert!(made >= 4, "{made}");
+    // The folders above it, which did not exist, came first.
+    let calls = calls();
+    let before = calls.split(".new\"").next().unwrap_or_default();
+    assert_eq!(before.matches(" fsync(").count(), 3, "{before}");
+}
+
+/// Every point of what is counted here, by metric and attributes: since when, until when, and how much.
+fn deltas(taken: &[Taken]) -> std::collections::BTreeMap<String, Vec<(u64, u64, u64)>> {
+    use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value};
+    let mut all = std::collections::BTreeMap::<String, Vec<(u64, u64, u64)>>::new();
+    for metric in taken.iter().flat_map(Taken::metrics) {
+        let mut add = |attributes: String, point| {
+            all.entry(format!("{} {attributes}", metric.name)).or_default().push(point);
+        };
+        match metric.data.as_ref() {
+            Some(Data::Sum(sum)) if sum.is_monotonic && sum.aggregation_temporality == 1 => {
+                for point in &sum.data_points {
+                    if let Some(Value::AsInt(count)) = point.value {
+                        let count = u64::try_from(count).unwrap();
+                        add(
+                            format!("{:?}", point.attributes),
+                            (point.start_time_unix_nano, point.time_unix_nano, count),
+                        );
+                    }
+                }
+            }
+            Some(Data::Histogram(histogram)) => {
+                for point in &histogram.data_points {
+                    add(
+                        format!("{:?}", point.attributes),
+                        (point.start_time_unix_nano, point.time_unix_nano, point.count),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+#[test]
+fn deltas_count_everything_once_whatever_the_collector_does() {
+    let steps = [Step::LoseAnswer, Step::Refuse(503, None), Step::CutRequest, Step::LoseAnswer];
+    let collector = Collector::start(Protocol::Http);
+    collector.script(steps.into_iter().flat_map(|step| [Step::Take, step]));
+    let endpoint = url(&collector, Protocol::Http);
+    let config = format!(
+        "checks: {{}}\notlp:\n  endpoint: {endpoint}\n  metrics: {{ interval: 100ms, temporality: delta }}\n"
+    );
+    let agent = Launch::new(&config).start();
+    eventually("the end of the script", ARRIVES * 2, || collector.steps_left() == 0);
+    // Nobody else asks for this page.
+    (0..3).for_each(|_| drop(agent.get("/metrics")));
+    let after = collector.taken().len();
+    batches(&collector, after + 3);
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_exit().code(), Some(0), "{}", agent.log());
+    let all = deltas(&collector.taken());
+    let mut twice = BTreeSet::new();
+    for (series, points) in &all {
+        let mut points = points.clone();
+        let again = points.windows(2).filter(|pair| pair[0] == pair[1]);
+        twice.extend(again.map(|pair| pair[0].1));
+        points.dedup();
+        for pair in points.windows(2) {
+            assert_eq!(pair[1].0, pair[0].1, "{series}: every delta begins where the one before ended");
+        }
+    }
+    assert_eq!(twice.len(), collector.answers_lost(), "twice only where the answer was lost");
+    let is_page =
+        |series: &str| series.starts_with("http.server.request.duration ") && series.contains("\"/metrics\"");
+    let (_, points) = all.iter().find(|(series, _)| is_page(series)).unwrap();
+    let once: BTreeSet<_> = points.iter().collect();
+    assert_eq!(once.iter().map(|(_, _, count)| count).sum::<u64>(), 3, "{points:?}");
+}
