@@ -2,7 +2,7 @@
 //!
 //! A check asks once and answers; it knows nothing of time limits, retries, state or metrics: the runner adds those.
 //! A kind reads settings and makes a check; everything that is to be known about a kind (settings, defaults, metrics,
-//! documentation, example) comes from its file. A new kind is a new file and one line in [`KINDS`].
+//! documentation, example) comes from its file. A new kind is a new file and one line in the table of kinds.
 
 #[cfg(feature = "amqp")]
 mod amqp;
@@ -192,25 +192,30 @@ pub trait Kind: Sync {
     }
 }
 
-/// Every kind, in the order in which documents list them.
-pub static KINDS: &[&dyn Kind] = &[
-    #[cfg(feature = "postgres")]
-    &postgres::Postgres,
-    #[cfg(feature = "sqlite")]
-    &sqlite::Sqlite,
-    #[cfg(feature = "redis")]
-    &redis::Redis,
-    #[cfg(feature = "amqp")]
-    &amqp::Amqp,
-    #[cfg(feature = "http")]
-    &http::Http,
-    &tcp::Tcp,
-    &cpu::Cpu,
-    &memory::Memory,
-    &disk::Disk,
-    &tasks::Tasks,
-    &process::Process,
-];
+/// Makes the lists out of the table of kinds: its type, and where a feature adds it, its name and that feature.
+macro_rules! kinds {
+    ($($kind:path $(: $name:tt in $feature:tt)?;)*) => {
+        /// Every kind, in the order in which documents list them.
+        pub static KINDS: &[&dyn Kind] = &[$($(#[cfg(feature = $feature)])? &$kind),*];
+
+        /// The kinds that a feature adds, built in or not, and that feature.
+        pub static OPTIONAL: &[(&str, &str)] = &[$($(($name, $feature),)?)*];
+    };
+}
+
+kinds! {
+    postgres::Postgres: "postgres" in "postgres";
+    sqlite::Sqlite: "sqlite" in "sqlite";
+    redis::Redis: "redis" in "redis";
+    amqp::Amqp: "amqp" in "amqp";
+    http::Http: "http" in "http";
+    tcp::Tcp;
+    cpu::Cpu;
+    memory::Memory;
+    disk::Disk;
+    tasks::Tasks;
+    process::Process;
+}
 
 /// The kind called `name`.
 #[must_use]
@@ -224,6 +229,13 @@ pub fn kind_meant_by(word: &str) -> Option<&'static dyn Kind> {
     let word = word.to_ascii_lowercase();
     let called = |kind: &&dyn Kind| kind.name() == word || kind.aliases().contains(&word.as_str());
     KINDS.iter().copied().find(called)
+}
+
+/// The kind that `word` stands for and the feature that adds it, where this program was built without it. What else such a
+/// kind is called begins like its name (`postgresql`, `rediss`, `https`).
+#[must_use]
+pub fn left_out(word: &str) -> Option<(&'static str, &'static str)> {
+    OPTIONAL.iter().copied().find(|(name, _)| word.starts_with(name) && kind(name).is_none())
 }
 
 #[cfg(test)]
@@ -251,6 +263,19 @@ mod tests {
                 assert!(limits.into_iter().all(|limit| (least..=most).contains(&limit.enter)));
             }
             assert!(known.iter().all(|known| Name::new(known.name).is_ok()), "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn a_kind_that_a_feature_adds_is_there_or_left_out() {
+        for (name, feature) in OPTIONAL {
+            let left = kind(name).is_none().then_some((*name, *feature));
+            assert_eq!([left_out(name), left_out(&format!("{name}s"))], [left; 2]);
+        }
+        assert_eq!(left_out("tcp"), None);
+        assert_eq!(left_out("nothing"), None);
+        if cfg!(feature = "full") {
+            assert!(OPTIONAL.iter().all(|(name, _)| kind(name).is_some()));
         }
     }
 

@@ -3,6 +3,8 @@
 //! Reading a plan makes the checks and starts nothing. What can be wrong with the whole (a kind that does not exist, a
 //! group that a kind may not join) is found here; what can be wrong with a part, by that part.
 
+mod kind_word;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +13,8 @@ use std::time::Duration;
 use crate::checks::{self, Kind};
 use crate::collect::{Collectors, Root, SOURCES};
 use crate::config::{
-    Document, Fields, Given, Inheritance, Measurable, Node, OneOrMany, Problems, Reading, Records, Schema,
-    Setting, Variable, Word, describe, read_general, read_policy,
+    Document, Fields, Given, Inheritance, Measurable, OneOrMany, Problems, Records, Variable, Word, describe,
+    read_general, read_policy,
 };
 use crate::health::GROUP_LIVE;
 use crate::model::{Measures, Policy};
@@ -23,6 +25,8 @@ use crate::runner::Planned;
 
 use super::function::FunctionCheck;
 use super::invalid::InvalidCheck;
+
+use kind_word::KindWord;
 
 /// Where the agent listens unless told otherwise: every interface, and a port that no other exporter uses.
 pub const DEFAULT_LISTEN: &str = ":10464";
@@ -367,32 +371,6 @@ fn read_check(name: &str, root: &Root, fields: &mut Fields<'_>) -> Option<Planne
     })
 }
 
-/// The name of a kind.
-#[derive(Clone, Copy)]
-struct KindWord(&'static dyn Kind);
-
-impl Setting for KindWord {
-    const SHAPE: &'static str = "kind";
-
-    fn read(node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
-        let text = reading.text(node, "the kind of the check")?;
-        let kind = checks::kind(text);
-        if kind.is_none() {
-            let meant = node.written().and_then(checks::kind_meant_by).map(Kind::name);
-            reading.unknown_word_for(node, checks::KINDS.iter().map(|kind| kind.name()), meant);
-        }
-        kind.map(Self)
-    }
-
-    fn show(&self) -> String {
-        self.0.name().to_owned()
-    }
-
-    fn schema() -> Schema {
-        Schema::Words(checks::KINDS.iter().map(|kind| kind.name()).collect())
-    }
-}
-
 /// The configuration that stands in for a file where there is none: this machine, and what the environment names.
 /// Beside it, what the environment names and this program cannot check.
 pub fn from_environment(env: &dyn Fn(&str) -> Option<String>) -> (String, Vec<String>) {
@@ -406,10 +384,14 @@ pub fn from_environment(env: &dyn Fn(&str) -> Option<String>) -> (String, Vec<St
         let scheme = url.split(':').next().unwrap_or_default();
         let Some(kind) = checks::kind_meant_by(scheme).map(Kind::name) else {
             // Only what is sure to be a scheme is repeated: what is no url may be a password alone.
-            not_checked.push(match url.contains("://") {
-                true => format!("{variable} is not checked: there is no kind for {scheme:?}"),
-                false => format!("{variable} is not checked: it is not a url, which begins like scheme://"),
-            });
+            let why = match (url.contains("://"), checks::left_out(scheme)) {
+                (true, Some((kind, feature))) => format!(
+                    "this program was built without the kind `{kind}`: build it with `--features {feature}`"
+                ),
+                (true, None) => format!("there is no kind for {scheme:?}"),
+                (false, _) => "it is not a url, which begins like scheme://".to_owned(),
+            };
+            not_checked.push(format!("{variable} is not checked: {why}"));
             continue;
         };
         let setting = if kind == "sqlite" { "path" } else { "url" };
