@@ -1,6 +1,9 @@
 //! Quantiles, and the table that every benchmark ends with.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+use super::agent::BINARY;
 
 /// The value below which `part` of `values` lie.
 pub fn quantile(values: &mut [f64], part: f64) -> f64 {
@@ -57,9 +60,10 @@ impl Table {
         ]);
     }
 
-    /// Prints the table as Markdown, so that it can be quoted.
+    /// Prints the table as Markdown, so that it can be quoted, with the profile that the program was built with.
     pub fn print(&self, title: &str) {
-        println!("\n{title}\n\n| what | target | measured | |\n|---|---|---|---|");
+        let profile = Path::new(BINARY).parent().and_then(Path::file_name).unwrap_or_default().display();
+        println!("\n{title}, profile {profile}\n\n| what | target | measured | |\n|---|---|---|---|");
         for [what, target, measured, verdict] in &self.0 {
             println!("| {what} | {target} | {measured} | {verdict} |");
         }

@@ -1,6 +1,8 @@
-//! How the program is built: that it knows the revision that it is built from, and compiles nothing without a reason.
+//! How the program is built: that it knows the revision that it is built from, compiles nothing without a
+//! reason, and out of how many crates.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -112,4 +114,46 @@ fn without_git_there_is_no_revision() {
     checkout.build();
     assert_eq!(output(Command::new(checkout.target.join("debug/probe"))), " \n");
     assert!(!checkout.build(), "compiled again although nothing changed");
+}
+
+const CRATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/crates.txt");
+
+/// How many crates, this one included, a first build compiles for Linux; not those of build scripts.
+#[track_caller]
+fn crates(features: &[&str]) -> usize {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["tree", "--locked", "--offline", "--edges=normal", "--prefix=none", "--format={p}"]);
+    cargo.args(["--target", "x86_64-unknown-linux-gnu"]).args(features).current_dir(ROOT);
+    let listed = output(cargo);
+    let names = listed.lines().map(|line| line.split(" (").next().unwrap_or_default());
+    names.collect::<BTreeSet<_>>().len()
+}
+
+/// Each crate is paid for at every first build, which has to stay below four minutes: one more is a decision. What few
+/// people need belongs into `full`; what came with a new version of something else may be a feature to switch off.
+#[test]
+fn the_crates_of_a_first_build_are_as_many_as_the_golden_file_says() {
+    let counted = format!(
+        "default {}\nfull {}\nnone {}\n",
+        crates(&[]),
+        crates(&["--features", "full"]),
+        crates(&["--no-default-features"])
+    );
+    #[expect(clippy::disallowed_methods, reason = "how to ask for a new golden file")]
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(CRATES, &counted).unwrap();
+    }
+    let golden = fs::read_to_string(CRATES).unwrap();
+    assert_eq!(
+        counted, golden,
+        "the number of crates has changed: see `cargo tree`, run this test with UPDATE_GOLDEN=1 where it is meant, and say \
+         in the commit what the crate costs (`cargo build --release --timings`)"
+    );
+}
+
+#[test]
+fn the_image_has_everything_in_the_smallest_and_fastest_form() {
+    let file = fs::read_to_string(Path::new(ROOT).join("deploy/Dockerfile")).unwrap();
+    assert!(file.contains("cargo build --profile dist --features full --locked"), "{file}");
+    assert!(file.contains("target/dist/vitalsign"), "{file}");
 }
