@@ -33,7 +33,7 @@ use crate::resource::Resource;
 use crate::runner::{Planned, Runner};
 use crate::supervisor::EndedEarly;
 use crate::web::{Faces, Limits, Server};
-use crate::{collect, health, metrics, runner, telemetry, web};
+use crate::{collect, health, metrics, resolver, runner, telemetry, web};
 
 use runtime::RunnerRuntime;
 
@@ -114,6 +114,7 @@ pub fn definitions() -> Vec<&'static Definition> {
     let parts = [
         health::DEFINITIONS,
         runner::DEFINITIONS,
+        resolver::DEFINITIONS,
         web::DEFINITIONS,
         metrics::DEFINITIONS,
         telemetry::DEFINITIONS,
@@ -175,7 +176,7 @@ impl Agent {
         let resource = plan.resource.of_service(&plan.service, &plan.version, address);
         let mut target = store.scope();
         target.describe(resource.attributes());
-        let mut refresh = vec![about::show(store, &board)];
+        let mut refresh = vec![about::show(store, &board), resolver::show(store)];
         let Collectors(collectors) = plan.collectors;
         if !collectors.is_empty() {
             store.tell_starts(collect::starts());

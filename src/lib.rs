@@ -44,6 +44,7 @@ pub mod model;
 #[cfg(feature = "otlp")]
 pub mod push;
 mod reasons;
+mod resolver;
 pub mod resource;
 pub mod runner;
 mod supervisor;

@@ -144,7 +144,7 @@ fn page() -> Vec<Panel> {
             "How late checks began",
             "How late runs began against their plan. Beyond a second the process is short of processor time, or has more \
              checks than it may run at once.",
-            12,
+            8,
             "s",
         )
         .query(buckets("vitalsign.scheduler.delay"), "{{le}}")
@@ -152,12 +152,21 @@ fn page() -> Vec<Panel> {
         Panel::series(
             "Duration of scrapes, quantiles",
             "How long it took to answer /metrics. Much of it is reading the machine; above a second a collector hangs.",
-            12,
+            8,
         )
         .query(quantile("0.5", "le", r#"http.server.request.duration{http_route="/metrics"}"#), "p50")
         .query(quantile("0.99", "le", r#"http.server.request.duration{http_route="/metrics"}"#), "p99")
         .min(0)
         .when_empty("Nobody scrapes"),
+        Panel::series(
+            "Host names being looked up",
+            "How many host names each agent is looking up, and how many wait for that. Waiting for minutes means that name \
+             servers do not answer; names that are answered do not wait for those that are not.",
+            8,
+        )
+        .query(format!("max by ({BY}) (<vitalsign.resolver.active_lookups>)"), "{{instance}} · active")
+        .query(format!("max by ({BY}) (<vitalsign.resolver.waiting_lookups>)"), "{{instance}} · waiting")
+        .min(0),
         Panel::series(
             "Series",
             "How many series each agent holds, each line of a histogram counted. Growth without new checks is a label with \

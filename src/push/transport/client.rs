@@ -1,26 +1,26 @@
 //! The HTTP client under both transports: one connection, rustls, no redirects, no proxies.
 
 use std::error::Error;
-use std::fmt;
-use std::io;
+use std::time::Duration;
 
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
-use tokio::net::lookup_host;
+use tokio::time::Instant;
 
 use super::{Answer, Failure};
-use crate::model::Reason;
+use crate::model::{Cause, Reason};
 use crate::push::settings::{Exporter, Protocol};
 use crate::reasons;
+use crate::resolver::{self, Unresolved};
 use crate::tls::{self, Trust};
 
 /// Makes the client that `exporter` asks for; connects nowhere. The system's roots are read only where TLS is spoken.
 pub(super) fn client(exporter: &Exporter) -> Result<Client, String> {
     tls::install_provider();
     let mut builder = Client::builder()
-        .dns_resolver(Names)
+        .dns_resolver(Names(exporter.timeout))
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -55,47 +55,30 @@ fn no_roots() -> ClientConfig {
 
 /// What an error of the client means. A request that failed on the way may be sent again.
 pub(super) fn later(error: &reqwest::Error) -> Answer {
-    let failure = match reasons::of_source(error) {
+    let failure = match (unresolved(error), reasons::of_source(error)) {
         _ if error.is_timeout() => Reason::Timeout.into(),
-        _ if is_unresolved(error) => Reason::Dns.into(),
-        Some(failure) => failure,
-        None if error.is_connect() => Reason::Unreachable.into(),
+        (Some(unresolved), _) => Cause::from(unresolved).into(),
+        (None, Some(failure)) => failure,
+        (None, None) if error.is_connect() => Reason::Unreachable.into(),
         // The connection ended before the answer.
-        None => Reason::ConnectionReset.into(),
+        (None, None) => Reason::ConnectionReset.into(),
     };
     Answer::Later { after: None, failure: Failure::of(failure) }
 }
 
-fn is_unresolved(error: &reqwest::Error) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if cause.is::<Unresolved>() {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+fn unresolved(error: &reqwest::Error) -> Option<Unresolved> {
+    std::iter::successors(error.source(), |cause| (*cause).source())
+        .find_map(|cause| cause.downcast_ref().copied())
 }
 
 /// Looks names up as the checks do, so that a name without address is told apart.
-struct Names;
-
-#[derive(Debug)]
-struct Unresolved(io::Error);
-
-impl fmt::Display for Unresolved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Unresolved {}
+struct Names(Duration);
 
 impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
+        let until = Instant::now() + self.0;
         Box::pin(async move {
-            let found = lookup_host((name.as_str(), 0)).await.map(Iterator::collect::<Vec<_>>);
-            let addresses: Addrs = Box::new(found.map_err(Unresolved)?.into_iter());
+            let addresses: Addrs = Box::new(resolver::look_up(name.as_str(), 0, until).await?.into_iter());
             Ok(addresses)
         })
     }
