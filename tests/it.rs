@@ -48,6 +48,8 @@ mod kinds;
 mod lifecycle;
 #[path = "it/logs.rs"]
 mod logs;
+#[path = "it/names.rs"]
+mod names;
 #[path = "it/nginx.rs"]
 mod nginx;
 #[path = "it/openmetrics.rs"]

@@ -6,27 +6,28 @@
 //! application's next: whatever is set ends with the transaction. A connection that has answered is ended politely; one
 //! whose run is dropped is closed with it.
 //!
-//! Must not know how often it runs, or what its numbers mean. The driver looks the host up again when it connects, because
-//! TLS needs the name; so a name costs two look-ups, of which the first tells DNS trouble from the rest.
+//! Must not know how often it runs, or what its numbers mean.
 
 use std::io;
-use std::net::IpAddr;
 
-use sqlx::postgres::{PgConnection, PgRow, PgValueRef};
-use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, ValueRef};
-use tokio::net::lookup_host;
+use sqlx::postgres::{PgRow, PgValueRef};
+use sqlx::{AssertSqlSafe, Column, Row, TypeInfo, ValueRef};
 use tokio::time::Instant;
 
 use self::options::Server;
+use self::session::{NoSession, Session};
 use super::kept::Kept;
+use super::net::Address;
 use super::sql::query::{Dialect, statement};
-use super::{Built, Check, Kind, Probe, Run, Target, net, sql};
+use super::{Built, Check, Kind, Probe, Run, Target, net, reasons, sql};
 use crate::config::{Fields, Secret, SecretUrl};
 use crate::model::{Cause, Measures, Outcome, Phase, Reason};
 
 mod encryption;
 pub(super) mod failure;
+mod handshake;
 mod options;
+mod session;
 
 const DEFAULT_QUERY: &str = "SELECT 1";
 /// What a statement begins with that can stand in another.
@@ -37,10 +38,10 @@ pub(super) struct Postgres;
 
 struct PostgresCheck {
     server: Server,
-    /// The host and port to look up; `None` for an address or a socket.
-    name: Option<(String, u16)>,
+    /// Where it listens; `None` for a socket.
+    address: Option<Address>,
     query: String,
-    kept: Kept<PgConnection>,
+    kept: Kept<Session>,
 }
 
 impl Check for PostgresCheck {
@@ -63,46 +64,45 @@ impl Check for PostgresCheck {
 }
 
 impl PostgresCheck {
-    async fn connect(&self, run: &Run) -> Result<PgConnection, Outcome> {
-        if let Some((host, port)) = &self.name {
-            let found = run.phase(Phase::Resolve, lookup_host((host.as_str(), *port))).await;
-            if let Err(error) = found {
-                return Err(Outcome::failed(Reason::Dns).because(error));
-            }
-        }
+    async fn connect(&self, run: &Run) -> Result<Session, Outcome> {
         let encryption = &self.server.encryption;
         let attempt = async |mode| {
             let options = self.server.connect.clone().ssl_mode(mode);
-            run.phase(Phase::Connect, options.connect()).await
+            Session::open(run, &options, self.address.as_ref()).await
         };
-        let mut connected = attempt(encryption.first()).await;
-        if let Err(first) = connected {
-            connected = match encryption.after(&first) {
-                Some(mode) => attempt(mode).await.map_err(|second| encryption.telling(first, second)),
-                None => Err(first),
+        let mut opened = attempt(encryption.first()).await;
+        if let Err(NoSession::Refused(first)) = opened {
+            opened = match encryption.after(&first) {
+                Some(mode) => attempt(mode).await.map_err(|second| match second {
+                    NoSession::Refused(second) => NoSession::Refused(encryption.telling(first, second)),
+                    unconnected @ NoSession::Unconnected(_) => unconnected,
+                }),
+                None => Err(NoSession::Refused(first)),
             };
         }
-        connected.map_err(|error| match &error {
-            sqlx::Error::Io(io)
-                if self.server.connect.get_socket().is_some() && io.kind() == io::ErrorKind::NotFound =>
+        opened.map_err(|none| match none {
+            NoSession::Unconnected(error) => reasons::failed(error.failure, failure::REASONS).because(error),
+            NoSession::Refused(sqlx::Error::Io(error))
+                if self.address.is_none() && error.kind() == io::ErrorKind::NotFound =>
             {
                 Outcome::caused_by(Cause::NoSocket).because(error)
             }
-            _ => failure::of(&error),
+            NoSession::Refused(error) => failure::of(&error),
         })
     }
 
-    async fn ask(&self, run: &Run, connection: &mut PgConnection) -> Result<Option<PgRow>, sqlx::Error> {
+    async fn ask(&self, run: &Run, session: &mut Session) -> Result<Option<PgRow>, sqlx::Error> {
         let transaction = transaction(&self.server.application, &self.query, run);
+        let (connection, carrier) = session.split();
         let asked = sqlx::raw_sql(AssertSqlSafe(transaction)).fetch_optional(connection);
-        run.phase(Phase::Request, asked).await
+        run.phase(Phase::Request, carrier.during(asked)).await
     }
 
-    async fn finish(&self, connection: PgConnection, answer: Result<Option<PgRow>, sqlx::Error>) -> Outcome {
+    async fn finish(&self, session: Session, answer: Result<Option<PgRow>, sqlx::Error>) -> Outcome {
         match answer {
             Ok(row) => {
-                if let Some(unkept) = self.kept.keep(connection) {
-                    let _ = unkept.close().await;
+                if let Some(unkept) = self.kept.keep(session) {
+                    unkept.close().await;
                 }
                 let outcome =
                     if self.query == DEFAULT_QUERY { Outcome::pass() } else { measure(row.as_ref()) };
@@ -113,7 +113,7 @@ impl PostgresCheck {
             }
             Err(error) => {
                 if matches!(error, sqlx::Error::Database(_)) {
-                    give_up(connection).await;
+                    give_up(session).await;
                 }
                 failure::of(&error)
             }
@@ -122,9 +122,10 @@ impl PostgresCheck {
 }
 
 /// Ends the failed transaction before the connection, so that a pooler may go on with its own.
-async fn give_up(mut connection: PgConnection) {
-    if sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_ok() {
-        let _ = connection.close().await;
+async fn give_up(mut session: Session) {
+    let (connection, carrier) = session.split();
+    if carrier.during(sqlx::raw_sql("ROLLBACK").execute(connection)).await.is_ok() {
+        session.close().await;
     }
 }
 
@@ -216,10 +217,11 @@ impl Kind for Postgres {
 
 impl PostgresCheck {
     fn new(server: Server, query: String, reuse: bool) -> Self {
-        let host = server.connect.get_host();
-        let name = server.connect.get_socket().is_none() && host.parse::<IpAddr>().is_err();
+        let (host, port) = (server.connect.get_host(), server.connect.get_port());
+        // Without a host the driver looks where Debian has its sockets.
+        let socket = server.connect.get_socket().is_some() || host.starts_with('/');
         Self {
-            name: name.then(|| (host.to_owned(), server.connect.get_port())),
+            address: (!socket).then(|| Address { host: host.to_owned(), port }),
             server,
             query,
             kept: Kept::new(reuse),
@@ -229,7 +231,7 @@ impl PostgresCheck {
     fn built(self) -> Built {
         let socket = self.server.connect.get_socket().map(|path| path.display().to_string());
         let target = Target {
-            port: socket.is_none().then(|| self.server.connect.get_port()),
+            port: self.address.as_ref().map(|address| address.port),
             address: socket.or_else(|| Some(self.server.connect.get_host().to_owned())),
             db_system: Some("postgresql"),
             messaging_system: None,

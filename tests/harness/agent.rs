@@ -81,6 +81,16 @@ impl Launch {
         self
     }
 
+    /// With these lines in place of the machine's /etc/hosts, in a mount namespace of its own.
+    pub(crate) fn hosts(self, hosts: &str) -> Self {
+        self.scratch.write("hosts", hosts, User::oneself());
+        self.stand_in(&format!(
+            "exec unshare -rm --propagation private -- bash -c \
+             'mount --bind hosts /etc/hosts && exec \"$0\" \"$@\"' {} \"$@\"\n",
+            env!("CARGO_BIN_EXE_vitalsign")
+        ))
+    }
+
     /// Starts it and returns when it listens.
     #[track_caller]
     pub(crate) fn start(self) -> Agent {

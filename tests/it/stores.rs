@@ -169,7 +169,7 @@ fn postgres_says_why_it_lets_nobody_in() {
     let tls = format!("kind: postgres, url: '{url}?sslmode=require'");
     fails(&tls, "tls", "the server offers no TLS");
     let nobody = "kind: postgres, interval: 2m, timeout: 1m, url: 'postgres://me:x@no-such-host.invalid/db'";
-    fails(nobody, "dns", "host name not resolved");
+    fails(nobody, "dns", "the host name does not exist");
     let closed = ports::free();
     let closed = format!("kind: postgres, url: 'postgres://me:x@127.0.0.1:{closed}/db'");
     fails(&closed, "connection_refused", "connection refused");
