@@ -15,7 +15,7 @@ use crate::supervisor;
 
 /// Threads that run checks where one of those may block its thread: with a second one the others go on meanwhile.
 const THREADS_TO_BLOCK: usize = 2;
-/// Threads for what blocks: blocking checks and name look-ups.
+/// Threads for what blocks: blocking checks.
 const BLOCKING_THREADS: usize = 64;
 /// How long a thread for what blocks waits for more work: longer than it is from one run of a check to the next by
 /// default, because a new thread costs more than the run.

@@ -2,8 +2,9 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
+    sync::Once,
     time::{Duration, SystemTime},
 };
 
@@ -15,10 +16,11 @@ use crate::harness::{
     scratch::Scratch, tls::Authority, user::User,
 };
 
-const GOOD: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// Where servers answer. Not 127.0.0.1, which glibc would put before all others.
+const GOOD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 /// The address that comes first.
 const BAD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-const HOSTS: &str = "127.0.0.2 two.test\n127.0.0.1 two.test\n";
+const HOSTS: &str = "127.0.0.2 two.test\n127.0.0.3 two.test\n";
 
 /// A port of [`BAD`] that answers no packet: its queue of connections is full.
 struct Blackhole {
@@ -47,19 +49,40 @@ impl Blackhole {
     }
 }
 
-/// An HTTP server on [`GOOD`] that answers every request with 200.
 #[expect(clippy::disallowed_methods, reason = "a server of the tests")]
+fn thread(work: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(work);
+}
+
+/// Does this with every connection to the port of [`GOOD`].
+fn serve(port: u16, work: impl Fn(TcpStream) + Send + 'static) {
+    let listener = TcpListener::bind((GOOD, port)).unwrap();
+    thread(move || listener.incoming().for_each(|stream| work(stream.unwrap())));
+}
+
+/// An HTTP server that answers every request with 200.
 fn web() -> u16 {
-    let listener = TcpListener::bind((GOOD, ports::free())).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 2048]);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-        }
+    let port = ports::free();
+    serve(port, |mut stream| {
+        let _ = stream.read(&mut [0; 2048]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     });
     port
+}
+
+/// Passes on to the same port of 127.0.0.1, where the servers of the harness are.
+fn front(port: u16) {
+    serve(port, move |client| {
+        let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        for (mut from, mut to) in [(&client, &server), (&server, &client)]
+            .map(|(a, b)| (a.try_clone().unwrap(), b.try_clone().unwrap()))
+        {
+            thread(move || {
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Write);
+            });
+        }
+    });
 }
 
 /// A cluster that speaks TLS as `two.test`, and the file with its authority.
@@ -93,7 +116,11 @@ struct Servers {
 impl Servers {
     fn start() -> Self {
         let (postgres, files) = with_tls();
-        Self { postgres, files, redis: Redis::start(), web: web() }
+        let redis = Redis::start();
+        [postgres.port(), redis.port()].into_iter().for_each(front);
+        static AMQP: Once = Once::new();
+        AMQP.call_once(|| front(RabbitMq::shared().port()));
+        Self { postgres, files, redis, web: web() }
     }
 
     fn ports(&self) -> [u16; 4] {
@@ -155,8 +182,8 @@ fn a_first_address_that_refuses_fails_no_kind() {
 fn the_name_is_what_a_certificate_is_for_whatever_the_address() {
     let servers = Servers::start();
     let checks = servers.checks("other.test");
-    let hosts = "127.0.0.2 other.test\n127.0.0.1 other.test\n";
-    let document = checked(Launch::new(&config(&checks, "interval: 10s, timeout: 5s")).hosts(hosts));
+    let hosts = HOSTS.replace("two.test", "other.test");
+    let document = checked(Launch::new(&config(&checks, "interval: 10s, timeout: 5s")).hosts(&hosts));
     assert_eq!(document["pg_verified"]["reason"], "tls", "{document}");
     assert_eq!(document["pg_kept"]["status"], "healthy", "{document}");
 }
