@@ -239,6 +239,7 @@ mod tests {
         assert_eq!(shown("https://h/p?token=abc&flag#frag"), "https://h/p?token=<secret>&<secret>");
         assert_eq!(shown("http://[::1]:80/"), "http://[::1]/");
         assert_eq!(shown("sqlite:///var/db"), "sqlite:///var/db");
+        assert_eq!(shown("http://B\u{fc}cher.example/"), "http://xn--bcher-kva.example/");
     }
 
     #[test]
