@@ -31,6 +31,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 pub(super) struct Connection {
     sender: Sender,
     work: Work,
+    /// Whether a question was answered on it. One that ends before says why; one that ends later was only kept too long.
+    has_answered: bool,
 }
 
 enum Sender {
@@ -54,7 +56,7 @@ impl Connection {
             work.push(connection);
             Sender::Http1(sender)
         };
-        Ok(Self { sender, work })
+        Ok(Self { sender, work, has_answered: false })
     }
 
     /// Whether it speaks version 2.
@@ -64,7 +66,7 @@ impl Connection {
 
     /// Sends a request and waits for the head of the answer.
     pub(super) async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
-        let Self { sender, work } = self;
+        let Self { sender, work, has_answered } = self;
         let answer = work.beside(async {
             match sender {
                 Sender::Http1(sender) => {
@@ -77,7 +79,14 @@ impl Connection {
                 }
             }
         });
-        answer.await.map_err(|error| work.why(error))
+        match answer.await {
+            Ok(response) => {
+                *has_answered = true;
+                Ok(response)
+            }
+            Err(error) if *has_answered => Err(error),
+            Err(error) => Err(work.why(error)),
+        }
     }
 
     /// The next part of a body; none at its end.
