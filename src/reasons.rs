@@ -71,19 +71,12 @@ fn of_errno(error: &io::Error) -> Option<Cause> {
     })
 }
 
-/// `failure`, where its reason is among those that a kind declares or is the time limit, which is every kind's; else the
-/// rest, which keeps the cause.
-#[must_use]
-pub(crate) fn declared(failure: impl Into<Failure>, by_kind: &[Reason]) -> Failure {
+/// The outcome of a failure: with its reason, where that is among those that a kind declares or is the time limit, which
+/// is every kind's; else with the rest, which keeps the cause.
+pub(super) fn failed(failure: impl Into<Failure>, by_kind: &[Reason]) -> Outcome {
     let Failure { reason, cause } = failure.into();
     let known = reason == Reason::Timeout || by_kind.contains(&reason);
-    Failure { reason: if known { reason } else { Reason::Other }, cause }
-}
-
-/// The outcome of a failure.
-pub(super) fn failed(failure: impl Into<Failure>, by_kind: &[Reason]) -> Outcome {
-    let Failure { reason, cause } = declared(failure, by_kind);
-    Outcome { cause, ..Outcome::failed(reason) }
+    Outcome { cause, ..Outcome::failed(if known { reason } else { Reason::Other }) }
 }
 
 /// What the first I/O or TLS error in the chain of sources of `error` stands for.

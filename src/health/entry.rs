@@ -114,10 +114,11 @@ pub struct Failing {
     pub message: Cow<'static, str>,
 }
 
+/// What of a bad run is out of closed sets: two runs with the same one failed alike.
+pub(super) type FailureKey = (Reason, Option<Cause>, Option<Phase>);
+
 impl Failing {
-    /// What of it is out of closed sets.
-    #[must_use]
-    pub fn key(&self) -> (Reason, Option<Cause>, Option<Phase>) {
+    pub(super) fn key(&self) -> FailureKey {
         (self.reason, self.cause, self.phase)
     }
 }

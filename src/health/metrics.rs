@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 
 use crate::metrics::{Counter, Gauge, Scope, Store};
-use crate::model::{Bound, Cause, Definition, Instrument, Limit, Name, Phase, Reason, State};
+use crate::model::{Bound, Definition, Instrument, Limit, Name, Phase, State};
 
-use super::entry::{Registration, Standing};
+use super::entry::{FailureKey, Registration, Standing};
 use super::thresholds::{Finding, Watched};
 
 macro_rules! definition {
@@ -209,8 +209,6 @@ struct LastFailure {
     /// Removes the series when another takes its place.
     _scope: Scope,
 }
-
-type FailureKey = (Reason, Option<Cause>, Option<Phase>);
 
 #[derive(Debug)]
 struct Measured {

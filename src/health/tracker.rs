@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 use crate::model::{Cause, Course, Outcome, Phase, Reason, State, Verdict};
 
 use super::board::Board;
-use super::entry::{Entry, Failing, Standing};
+use super::entry::{Entry, Failing, FailureKey, Standing};
 use super::streak::Streak;
 use super::thresholds::{Finding, Watched};
 
@@ -27,7 +27,7 @@ pub struct Tracker {
     thresholds: Vec<Watched>,
     consecutive_failures: u32,
     /// Why the check failed, as the log said it last; a check that fails now and then for one cause fills no log.
-    logged: Option<(Reason, Option<Cause>, Option<Phase>)>,
+    logged: Option<FailureKey>,
     /// The advice that the log has given.
     advised: Option<&'static str>,
 }
@@ -223,35 +223,25 @@ impl Tracker {
         let phase = failing.phase.map(Phase::as_str);
         let error = failing.message.as_ref();
         let consecutive_failures = standing.consecutive_failures;
-        if changed {
-            warn!(
-                check,
-                kind,
-                target,
-                from,
-                to,
-                reason,
-                cause,
-                phase,
-                error,
-                consecutive_failures,
-                runbook,
-                "check state changed"
-            );
+        let (from, to, state, message) = if changed {
+            (Some(from), Some(to), None, "check state changed")
         } else {
-            warn!(
-                check,
-                kind,
-                target,
-                state = to,
-                reason,
-                cause,
-                phase,
-                error,
-                consecutive_failures,
-                runbook,
-                "check failed"
-            );
-        }
+            (None, None, Some(to), "check failed")
+        };
+        warn!(
+            check,
+            kind,
+            target,
+            from,
+            to,
+            state,
+            reason,
+            cause,
+            phase,
+            error,
+            consecutive_failures,
+            runbook,
+            "{message}"
+        );
     }
 }

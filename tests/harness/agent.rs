@@ -6,6 +6,7 @@ use std::{
 };
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::{
     http::{self, Response},
@@ -17,6 +18,16 @@ use super::{
 
 const STARTS: Duration = Duration::from_secs(60);
 const STOPS: Duration = Duration::from_secs(120);
+
+/// What `vitalsign check` says of one check with these settings.
+#[track_caller]
+pub(crate) fn check_once(settings: &str) -> Value {
+    let done =
+        Launch::new(&format!("checks: {{ it: {{ {settings} }} }}")).arg("check").arg("--format=json").run();
+    let health: Value =
+        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
+    health["checks"]["it"].clone()
+}
 
 /// An agent that is to be started.
 #[derive(Debug)]

@@ -5,20 +5,11 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
-use crate::harness::{agent::Launch, nginx::Nginx, openssl::Certificates};
-
-#[track_caller]
-fn check(settings: &str) -> Value {
-    let config = format!("checks: {{ it: {{ {settings} }} }}");
-    let done = Launch::new(&config).arg("check").arg("--format=json").run();
-    let health: Value =
-        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
-    health["checks"]["it"].clone()
-}
+use crate::harness::{agent::check_once, nginx::Nginx, openssl::Certificates};
 
 #[track_caller]
 fn passes(settings: &str, key: &str, value: impl Into<Value>) {
-    let it = check(settings);
+    let it = check_once(settings);
     assert_eq!(it["status"], "healthy", "{settings}: {it}");
     assert_eq!(it["details"][key], value.into(), "{settings}: {it}");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::harness::{
-    agent::Launch,
+    agent::{Launch, check_once},
     openssl::{Certificates, Server},
     rabbitmq::RabbitMq,
     redis::Redis,
@@ -15,26 +15,16 @@ use crate::harness::{
 const P256: &str = "ec -pkeyopt ec_paramgen_curve:P-256";
 const P521: &str = "ec -pkeyopt ec_paramgen_curve:P-521";
 
-/// The only check of one run of `vitalsign check`.
-#[track_caller]
-fn check(settings: &str) -> Value {
-    let config = format!("checks: {{ it: {{ {settings} }} }}");
-    let done = Launch::new(&config).arg("check").arg("--format=json").run();
-    let health: Value =
-        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
-    health["checks"]["it"].clone()
-}
-
 #[track_caller]
 fn passes(settings: &str) -> Value {
-    let it = check(settings);
+    let it = check_once(settings);
     assert_eq!(it["status"], "healthy", "{settings}: {it}");
     it
 }
 
 #[track_caller]
 fn fails(settings: &str, cause: &str) {
-    let it = check(settings);
+    let it = check_once(settings);
     assert_eq!((&it["reason"], &it["cause"]), (&"tls".into(), &cause.into()), "{settings}: {it}");
 }
 
@@ -69,7 +59,7 @@ fn a_key_or_signature_that_is_not_known_is_named() {
         fails(&http(&server, &ca), cause);
     }
     let server = certificates.serve("p521", "-tls1_3");
-    let it = check(&http(&server, ""));
+    let it = check_once(&http(&server, ""));
     assert_eq!(it["error"], "unsupported curve secp521r1", "{it}");
 }
 
@@ -85,7 +75,7 @@ fn a_certificate_of_the_servers_own_is_trusted_for_exactly_itself() {
         let it = passes(&http(&server, &own));
         assert!(it["details"]["certificate_days"].as_f64().is_some_and(|days| days > 28.0), "{it}");
         fails(&http(&server, &format!("{own}, server_name: db.internal")), "certificate_wrong_name");
-        let unknown = check(&http(&server, ""))["cause"].clone();
+        let unknown = check_once(&http(&server, ""))["cause"].clone();
         assert!(
             unknown == "certificate_unknown_issuer" || unknown == "certificate_of_authority",
             "{unknown}"
