@@ -1,0 +1,28 @@
+//! What peers, clients, files and signals may do to the agent: nothing that stops it. One binary, as the integration tests
+//! are; each case says which rule it protects. Run by `tests/run`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that meets something unexpected fails there and then"
+)]
+#![allow(dead_code, reason = "harness and peers offer what tests may need, also while no test needs it")]
+
+mod harness;
+
+#[path = "hostile/figures.rs"]
+mod figures;
+#[cfg(feature = "otlp")]
+#[path = "hostile/killed.rs"]
+mod killed;
+#[path = "hostile/peers.rs"]
+mod peers;
+#[path = "hostile/peers_work.rs"]
+mod peers_work;
+#[path = "hostile/requests.rs"]
+mod requests;
+#[cfg(feature = "otlp")]
+#[path = "hostile/soak.rs"]
+mod soak;
