@@ -6,6 +6,7 @@ mod config;
 mod healthcheck;
 mod output;
 mod run;
+mod signals;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::agent::{self, LogFormat, LogLevel, Plan};
 use crate::config::{Document, Records, Word};
 use crate::telemetry;
 
-use output::complain;
+use output::{complain, printed};
 
 /// The file that is read when there is one and none is named.
 const DEFAULT_FILE: &str = "vitalsign.yaml";
@@ -121,13 +122,17 @@ impl ValueEnum for LogFormat {
 /// Does what the command line asks for.
 #[must_use]
 pub fn main() -> ExitCode {
-    telemetry::report_panics();
+    telemetry::report_panics(|what| complain(&what));
     let Command { mut options, action } = match Command::try_parse() {
         Ok(command) => command,
         Err(other) => {
-            // Help and version are answers, not errors. Nothing is left to do where they cannot be printed.
-            let _ = other.print();
-            return if other.use_stderr() { Refused::Usage.code() } else { ExitCode::SUCCESS };
+            // Help and version are answers, not errors.
+            let said = other.print();
+            return match other.use_stderr() {
+                true => Refused::Usage.code(),
+                false if printed(said) => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            };
         }
     };
     match action.unwrap_or(Action::Run) {

@@ -36,6 +36,9 @@ pub(crate) fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
     tokio::task::spawn_blocking(work)
 }
 
+/// Stack of a thread: what the standard library gives unless RUST_MIN_STACK says otherwise.
+const STACK: usize = 2 << 20;
+
 /// Starts a thread.
 ///
 /// # Errors
@@ -45,7 +48,7 @@ pub(crate) fn thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<thread::JoinHandle<T>> {
-    thread::Builder::new().name(name.to_owned()).spawn(work)
+    thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work)
 }
 
 /// Tasks that should live until they are told to stop; one that ends earlier is an error.

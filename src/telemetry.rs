@@ -1,13 +1,13 @@
 //! The log of the process itself: logfmt or JSON lines on standard error, and a counter of them by level. A
-//! line that is written in a span shows its ids.
+//! line that is written in a span shows its ids. Nobody who logs waits for whoever reads: see [`Queue`].
 //!
 //! Only our own events are let through. What drivers log quotes what they were given, passwords among it, and says
 //! nothing that the reason of a failed run and the debug line of ours do not say.
 
 mod lines;
+mod queue;
 
-use std::io::Write;
-use std::{fmt, io};
+use std::fmt;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber, error, event_enabled};
@@ -21,6 +21,8 @@ use crate::model::{Definition, Instrument};
 
 use lines::WithIds;
 
+pub use queue::Queue;
+
 static EVENTS: Definition = Definition {
     name: "vitalsign.log.events",
     instrument: Instrument::Counter,
@@ -30,7 +32,7 @@ static EVENTS: Definition = Definition {
 };
 
 /// The metrics that this part fills.
-pub static DEFINITIONS: &[&Definition] = &[&EVENTS];
+pub static DEFINITIONS: &[&Definition] = &[&EVENTS, &queue::DROPPED];
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,22 +63,24 @@ impl fmt::Debug for Listeners {
     }
 }
 
-/// Makes this process log to standard error, for a program that has no subscriber of its own.
+/// Makes this process log into `queue`, for a program that has no subscriber of its own.
 ///
 /// # Errors
 /// When the program has one already.
 pub fn init(
     level: LevelFilter,
     format: Format,
+    queue: Queue,
     store: &Store,
     listeners: Listeners,
 ) -> Result<(), TryInitError> {
-    subscriber(level, format, store, listeners).try_init()
+    subscriber(level, format, queue, store, listeners).try_init()
 }
 
 fn subscriber(
     level: LevelFilter,
     format: Format,
+    queue: Queue,
     store: &Store,
     listeners: Listeners,
 ) -> impl Subscriber + Send + Sync {
@@ -92,7 +96,9 @@ fn subscriber(
             .with_span_name(false)
             .layer()
             .map_event_format(|inner| WithIds { inner, format })
-            .with_writer(io::stderr)
+            // It would write to standard error by itself, and wait.
+            .log_internal_errors(false)
+            .with_writer(queue)
             .boxed(),
         Format::Json => tracing_subscriber::fmt::layer()
             .json()
@@ -101,7 +107,8 @@ fn subscriber(
             .with_current_span(false)
             .with_span_list(false)
             .map_event_format(|inner| WithIds { inner, format })
-            .with_writer(io::stderr)
+            .log_internal_errors(false)
+            .with_writer(queue)
             .boxed(),
     };
     // A layer that is not there would count as one that wants everything.
@@ -116,11 +123,11 @@ fn subscriber(
 
 /// Makes this process say where each panic was. The message of one that is caught is not shown: it may quote whatever the
 /// check was working on, a secret included. On the main thread nothing is caught: there the message is the last and only
-/// thing that tells why the process ends, and it is shown; before there is a log, on standard error.
+/// thing that tells why the process ends, and it is shown; before there is a log, by `complain`.
 ///
 /// For a program; a library leaves the hook to the program.
-pub fn report_panics() {
-    std::panic::set_hook(Box::new(|panic| {
+pub fn report_panics(complain: impl Fn(&str) + Send + Sync + 'static) {
+    std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         if std::thread::current().name() != Some("main") {
             error!(place, "a panic was caught: this is a defect, report it");
@@ -130,7 +137,7 @@ pub fn report_panics() {
         if event_enabled!(Level::ERROR) {
             error!(place, error, "a panic ends this process: this is a defect, report it");
         } else {
-            let _ = writeln!(io::stderr(), "a panic at {place}: {error}: this is a defect, report it");
+            complain(&format!("a panic at {place}: {error}: this is a defect, report it"));
         }
     }));
 }
@@ -161,7 +168,9 @@ mod tests {
 
     #[test]
     fn without_a_listener_no_span_is_made_however_much_is_logged() {
-        let quiet = subscriber(LevelFilter::TRACE, Format::Json, &Store::new(), Listeners::default());
+        let store = Store::new();
+        let queue = Queue::to_standard_error(&store).unwrap();
+        let quiet = subscriber(LevelFilter::TRACE, Format::Json, queue, &store, Listeners::default());
         tracing::subscriber::with_default(quiet, || {
             assert!(tracing::info_span!(target: trace::TARGET, "run").is_disabled());
             assert!(tracing::event_enabled!(tracing::Level::TRACE));

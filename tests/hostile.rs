@@ -17,12 +17,16 @@ mod figures;
 #[cfg(feature = "otlp")]
 #[path = "hostile/killed.rs"]
 mod killed;
+#[path = "hostile/outputs.rs"]
+mod outputs;
 #[path = "hostile/peers.rs"]
 mod peers;
 #[path = "hostile/peers_work.rs"]
 mod peers_work;
 #[path = "hostile/requests.rs"]
 mod requests;
+#[path = "hostile/signals.rs"]
+mod signals;
 #[cfg(feature = "otlp")]
 #[path = "hostile/soak.rs"]
 mod soak;

@@ -280,10 +280,11 @@ fn process() -> Vec<Panel> {
             .decimals(0),
         Panel::series(
             "Log lines by level",
-            "Lines that the agent logged. Errors and warnings say in words what the panels above show.",
+            "Lines that the agent logged. Errors and warnings say in words what the panels above show. Dropped lines were not read, or could not be written.",
             8,
         )
         .query("sum by (level) (increase(<vitalsign.log.events>[$__rate_interval]))", "{{level}}")
+        .query("sum(increase(<vitalsign.log.lines.dropped>[$__rate_interval]))", "dropped")
         .unit("short")
         .min(0)
         .stacked_bars(),

@@ -78,8 +78,7 @@ fn export(dir: &Path, place: &Place) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    print(&format!("{} files written to {}\n", files.len(), dir.display()));
-    ExitCode::SUCCESS
+    print(&format!("{} files written to {}\n", files.len(), dir.display()), ExitCode::SUCCESS)
 }
 
 fn rules(options: &Options, place: &Place) -> ExitCode {
@@ -96,8 +95,7 @@ fn rules(options: &Options, place: &Place) -> ExitCode {
             ratio: check.policy.objective,
         })
         .collect();
-    print(&place.rules_for(&checks, &agent::definitions()));
-    ExitCode::SUCCESS
+    print(&place.rules_for(&checks, &agent::definitions()), ExitCode::SUCCESS)
 }
 
 /// An address that paths can be added to.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use tokio::time::Instant;
+use tracing::level_filters::LevelFilter;
 
 use crate::health::{ADVICE, Board, GROUP_HEALTH, GroupView, Judged};
 use crate::metrics::Store;
@@ -10,7 +11,7 @@ use crate::model::{Detail, State};
 use crate::runner::run_once;
 use crate::{telemetry, web};
 
-use super::output::{complain, print};
+use super::output::{Log, complain, print_or};
 use super::run::{level, lines};
 use super::{CheckFormat, Options};
 
@@ -29,12 +30,14 @@ pub(super) fn check(options: &Options, names: &[String], format: CheckFormat) ->
 
     let store = Store::new();
     // Lines on standard error only where they were asked for: the table says it all.
-    if let Some(asked) = options.log_level
-        && telemetry::init(level(asked), lines(plan.log_format), &store, telemetry::Listeners::default())
-            .is_err()
-    {
-        complain(&"cannot log: a logger is set already");
-    }
+    let _log = match options.log_level.map(|asked| logging(level(asked), lines(plan.log_format), &store)) {
+        None => None,
+        Some(Ok(log)) => Some(log),
+        Some(Err(message)) => {
+            complain(&message);
+            return UNKNOWN.into();
+        }
+    };
     let board = Board::new(store.clone());
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -51,11 +54,19 @@ pub(super) fn check(options: &Options, names: &[String], format: CheckFormat) ->
         return UNKNOWN.into();
     }
     let Some(view) = board.group(GROUP_HEALTH, Instant::now()) else { return UNKNOWN.into() };
-    match format {
-        CheckFormat::Table => print(&table(&view)),
-        CheckFormat::Json => print(&web::document_of(&board, &plan.service, &plan.version, &view)),
-    }
-    code(&view, names.is_empty()).into()
+    let text = match format {
+        CheckFormat::Table => table(&view),
+        CheckFormat::Json => web::document_of(&board, &plan.service, &plan.version, &view),
+    };
+    print_or(&text, code(&view, names.is_empty()).into(), UNKNOWN.into())
+}
+
+/// A log whose lines are all written, however slowly they are read: there is no agent whose end that could delay.
+fn logging(level: LevelFilter, format: telemetry::Format, store: &Store) -> Result<Log, String> {
+    let log = Log::start(store, None).map_err(|error| format!("cannot start a thread: {error}"))?;
+    telemetry::init(level, format, log.queue.clone(), store, telemetry::Listeners::default())
+        .map_err(|error| format!("cannot log: {error}"))?;
+    Ok(log)
 }
 
 /// All checks together count as their group does; named ones count as they are.

@@ -14,8 +14,7 @@ pub(super) fn check(options: &Options) -> ExitCode {
     };
     let count = plan.checks.len();
     let checks = if count == 1 { "check" } else { "checks" };
-    print(&format!("the configuration is good: {count} {checks}\n"));
-    ExitCode::SUCCESS
+    print(&format!("the configuration is good: {count} {checks}\n"), ExitCode::SUCCESS)
 }
 
 pub(super) fn show(options: &Options) -> ExitCode {
@@ -23,16 +22,12 @@ pub(super) fn show(options: &Options) -> ExitCode {
         Ok(read) => read,
         Err(refused) => return refused.code(),
     };
-    print(&records.to_string());
-    ExitCode::SUCCESS
+    print(&records.to_string(), ExitCode::SUCCESS)
 }
 
 pub(super) fn example(topic: Option<&str>) -> ExitCode {
     match agent::example(topic) {
-        Ok(text) => {
-            print(&text);
-            ExitCode::SUCCESS
-        }
+        Ok(text) => print(&text, ExitCode::SUCCESS),
         Err(message) => {
             complain(&message);
             Refused::Usage.code()

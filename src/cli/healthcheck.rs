@@ -23,10 +23,7 @@ pub(super) fn healthcheck(options: &Options, url: Option<String>, timeout: u16) 
     let mut refused = String::new();
     for url in urls {
         match ask(&url, deadline) {
-            Ok((200, body)) => {
-                print(&body);
-                return ExitCode::SUCCESS;
-            }
+            Ok((200, body)) => return print(&body, ExitCode::SUCCESS),
             Ok((status, body)) => {
                 complain(&format!("status {status}\n{body}"));
                 return ExitCode::FAILURE;

@@ -1,8 +1,9 @@
 //! `run`: the agent until a signal. The first one stops it in order, a second one ends it at once.
 
+use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
 use tracing::level_filters::LevelFilter;
 
@@ -13,21 +14,28 @@ use crate::metrics::Store;
 use crate::telemetry;
 
 use super::Options;
-use super::output::complain;
+use super::output::{Log, complain};
+use super::signals::{Signals, Stop};
+
+/// How long the last lines of the log have, where nobody reads them.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 pub(super) fn run(options: &Options) -> ExitCode {
+    let store = Store::new();
+    // Before the configuration is read, which may complain.
+    let started = Log::start(&store, Some(LAST_LINES)).and_then(|log| Ok((log, Signals::start()?)));
+    let (log, signals) = match started {
+        Ok(started) => started,
+        Err(error) => return refuse(&format!("cannot start a thread: {error}")),
+    };
     let (plan, _) = match options.plan() {
         Ok(read) => read,
         Err(refused) => return refused.code(),
     };
-    let store = Store::new();
-    // Signals are waited for apart from everything that may get stuck; beside them only traces and logs are sent.
+    // Whoever waits for the end does it apart from everything that may get stuck; beside it only traces and logs are sent.
     let waiting = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(waiting) => waiting,
-        Err(error) => {
-            complain(&error.to_string());
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return refuse(&error),
     };
     #[cfg(feature = "otlp")]
     let sent = agent::traces(&plan, &store, waiting.handle())
@@ -35,10 +43,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
     #[cfg(feature = "otlp")]
     let (traces, logs) = match sent {
         Ok(sent) => sent,
-        Err(error) => {
-            complain(&error.to_string());
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return refuse(&error),
     };
     #[cfg(feature = "otlp")]
     let listeners = telemetry::Listeners {
@@ -47,49 +52,51 @@ pub(super) fn run(options: &Options) -> ExitCode {
     };
     #[cfg(not(feature = "otlp"))]
     let listeners = telemetry::Listeners::default();
-    if let Err(error) = telemetry::init(level(plan.log_level), lines(plan.log_format), &store, listeners) {
-        complain(&format!("cannot log: {error}"));
-        return ExitCode::FAILURE;
+    let (level, lines) = (level(plan.log_level), lines(plan.log_format));
+    if let Err(error) = telemetry::init(level, lines, log.queue.clone(), &store, listeners) {
+        return refuse(&format!("cannot log: {error}"));
     }
     // An embedding program may have these names of its own.
     crate::agent::show_client_names(&store);
-    let started = Agent::start(plan, &store).map_err(|error| error.to_string());
-    #[cfg(feature = "otlp")]
-    let started = started.map(|agent| agent.with_traces(traces).with_logs(logs));
-    match started.and_then(|agent| waiting.block_on(until_signal(agent))) {
-        Ok(code) => code,
-        Err(message) => {
-            error!("{message}");
-            ExitCode::FAILURE
+    let stop = match signals.obey(plan.stop_within, log.queue.clone()) {
+        Ok(stop) => stop,
+        Err(error) => return refuse(&no_signals(&error)),
+    };
+    let agent = match Agent::start(plan, &store) {
+        Ok(agent) => agent,
+        Err(error) => {
+            error!("{error}");
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    #[cfg(feature = "otlp")]
+    let agent = agent.with_traces(traces).with_logs(logs);
+    let code = waiting.block_on(until_told(agent, &stop));
+    // What still blocks a thread of it goes with the process.
+    waiting.shutdown_background();
+    code
 }
 
-async fn until_signal(mut agent: Agent) -> Result<ExitCode, String> {
-    let listen = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+async fn until_told(mut agent: Agent, stop: &Stop) -> ExitCode {
     let failed = tokio::select! {
-        () = either(&mut terminate, &mut interrupt) => None,
+        () = stop.asked() => None,
         ended = agent.ended_early() => Some(ended),
     };
     if let Some(ended) = &failed {
         error!("{ended}");
+        stop.begins();
     }
-    tokio::select! {
-        () = agent.stop() => {}
-        () = either(&mut terminate, &mut interrupt) => {
-            error!("a second signal: ending at once");
-            return Ok(ExitCode::FAILURE);
-        }
-    }
-    Ok(if failed.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    agent.stop().await;
+    if failed.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+fn refuse(why: &impl std::fmt::Display) -> ExitCode {
+    complain(why);
+    ExitCode::FAILURE
+}
+
+fn no_signals(error: &io::Error) -> String {
+    format!("cannot wait for signals: {error}")
 }
 
 pub(super) const fn level(level: LogLevel) -> LevelFilter {

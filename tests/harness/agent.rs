@@ -92,6 +92,14 @@ impl Launch {
         self
     }
 
+    /// One more line before those of the script.
+    pub(crate) fn before(self, line: &str) -> Self {
+        let path = self.scratch.join("stand-in");
+        let script = std::fs::read_to_string(&path).expect("a script");
+        std::fs::write(&path, format!("{line}\n{script}")).expect("write the script");
+        self
+    }
+
     /// With these lines in place of the machine's /etc/hosts, in a mount namespace of its own.
     pub(crate) fn hosts(self, hosts: &str) -> Self {
         self.scratch.write("hosts", hosts, User::oneself());
@@ -109,6 +117,14 @@ impl Launch {
         let addr = process.ready("listening address in the log", STARTS, || {
             process.stderr().split_inclusive('\n').filter(|line| line.ends_with('\n')).find_map(listening)
         });
+        Agent { addr, process, scratch }
+    }
+
+    /// Starts it and returns when it answers at `addr`: for one whose log goes elsewhere.
+    #[track_caller]
+    pub(crate) fn start_at(self, addr: SocketAddr) -> Agent {
+        let (scratch, process) = self.spawn();
+        process.ready("answer", STARTS, || http::send(addr, b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"));
         Agent { addr, process, scratch }
     }
 

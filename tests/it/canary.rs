@@ -217,16 +217,18 @@ fn panics_in_the_open() {
 #[test]
 #[ignore = "run by the_message_of_a_panic_is_not_printed"]
 fn panics_in_hiding() {
-    telemetry::report_panics();
+    telemetry::report_panics(|_| {});
     panics();
 }
 
 /// An agent with a check that panics over a secret; prints what it serves.
 fn panics() {
     let store = Store::new();
+    let queue = telemetry::Queue::to_standard_error(&store).unwrap();
     telemetry::init(
         tracing::level_filters::LevelFilter::TRACE,
         telemetry::Format::Logfmt,
+        queue.clone(),
         &store,
         telemetry::Listeners::default(),
     )
@@ -242,6 +244,7 @@ fn panics() {
     {
         println!("{page}{}", http::get(engine.addresses()[0], "/metrics").text());
     }
+    queue.flush(None);
 }
 
 /// Everything that one of the tests above prints, run in a process of its own.

@@ -37,7 +37,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "push",
         &["model", "config", "metrics", "reasons", "resolver", "resource", "supervisor", "tls", "trace"],
     ),
-    ("telemetry", &["model", "metrics", "trace"]),
+    ("telemetry", &["model", "metrics", "supervisor", "trace"]),
     (
         "agent",
         &[
@@ -57,7 +57,21 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("assets", &["model", "metrics"]),
-    ("cli", &["model", "assets", "config", "health", "metrics", "runner", "telemetry", "web", "agent"]),
+    (
+        "cli",
+        &[
+            "model",
+            "assets",
+            "config",
+            "health",
+            "metrics",
+            "runner",
+            "supervisor",
+            "telemetry",
+            "web",
+            "agent",
+        ],
+    ),
     ("main", &["cli"]),
 ];
 
@@ -95,7 +109,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("regex", &["checks/http/", "checks/process.rs"]),
     ("reqwest", &["push/"]),
     ("resolv_conf", &["resolver/"]),
-    ("rustix", &["collect/", "checks/", "push/spool/", "reasons.rs"]),
+    ("rustix", &["cli/signals.rs", "collect/", "checks/", "push/spool/", "reasons.rs", "telemetry/queue.rs"]),
     ("rustls", &["checks/tls/", "push/transport/", "reasons.rs", "reasons/", "tls.rs", "tls/"]),
     ("rustls_native_certs", &["tls/"]),
     ("saphyr_parser", &["config/parse.rs", "config/parse/"]),
