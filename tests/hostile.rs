@@ -12,11 +12,16 @@
 
 mod harness;
 
+#[cfg(feature = "otlp")]
+#[path = "hostile/collectors.rs"]
+mod collectors;
 #[path = "hostile/figures.rs"]
 mod figures;
 #[cfg(feature = "otlp")]
 #[path = "hostile/killed.rs"]
 mod killed;
+#[path = "hostile/matrix.rs"]
+mod matrix;
 #[path = "hostile/outputs.rs"]
 mod outputs;
 #[path = "hostile/peers.rs"]

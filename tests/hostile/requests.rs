@@ -178,23 +178,29 @@ fn mutant(seed: u64, from: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Says it, ends its side, and gives the statuses of what comes back until the agent ends the connection.
+/// Says it, ends its side when no answer comes at once, and gives the statuses of what comes back until the agent ends the
+/// connection. It would take an end that comes too early for a client that has gone.
 fn statuses(addr: SocketAddr, bytes: &[u8]) -> Result<Vec<u16>, String> {
     let mut stream = TcpStream::connect(addr).map_err(|error| error.to_string())?;
-    stream.set_read_timeout(Some(SOON)).unwrap();
     stream.set_write_timeout(Some(SOON)).unwrap();
     // It may have heard enough before all is said.
     let _ = stream.write_all(bytes);
-    let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut answer)
-        && error.kind() == std::io::ErrorKind::WouldBlock
-    {
-        return Err("neither an answer nor an end".to_owned());
+    for patience in [Duration::from_millis(30), SOON] {
+        stream.set_read_timeout(Some(patience)).unwrap();
+        match stream.read_to_end(&mut answer) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                drop(stream.shutdown(Shutdown::Write));
+            }
+            _ => break,
+        }
+        if patience == SOON {
+            return Err("neither an answer nor an end".to_owned());
+        }
     }
     let text = String::from_utf8_lossy(&answer);
     if !text.is_empty() && !text.starts_with("HTTP/1.") {
-        return Err(format!("an answer that is not HTTP: {:.80}", text));
+        return Err(format!("an answer that is not HTTP: {text:.80}"));
     }
     let lines = text.lines().filter_map(|line| line.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok());
     Ok(lines.collect())

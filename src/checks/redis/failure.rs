@@ -35,6 +35,7 @@ pub(super) fn of(error: &RedisError) -> Outcome {
         (None, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => Reason::Protocol.into(),
         // What the driver calls so without an error of the system is an end in the middle.
         (None, ErrorKind::Io) => io_of(error).map_or(Reason::ConnectionReset.into(), reasons::of_io),
+        (None, ErrorKind::Server(_) | ErrorKind::Extension) => Cause::ServerError.into(),
         (None, _) => Reason::Other.into(),
     };
     reasons::failed(failure, REASONS).because(error)
@@ -103,6 +104,14 @@ mod tests {
         assert_eq!(of(&RedisError::from(tls)).verdict, Verdict::Fail(Reason::Tls));
         let socket = of_socket(&io::ErrorKind::NotFound.into());
         assert_eq!(socket.verdict, Verdict::Fail(Reason::ConnectionRefused));
+    }
+
+    #[test]
+    fn a_word_of_the_server_that_nobody_knows_is_still_the_servers() {
+        for error in [ErrorKind::Extension, ErrorKind::Server(redis::ServerErrorKind::ResponseError)] {
+            let outcome = of(&RedisError::from((error, "ERR no")));
+            assert_eq!(outcome.cause, Some(Cause::ServerError));
+        }
     }
 
     #[test]

@@ -20,7 +20,11 @@ pub(super) fn of_file(unfit: &Unfit) -> Outcome {
         Unfit::Io(error) => {
             let failure = match error.kind() {
                 io::ErrorKind::InvalidInput => Cause::NotAFile.into(),
-                _ => reasons::of_io(error),
+                _ => match reasons::of_io(error) {
+                    // Such as a link that leads to itself.
+                    Failure { reason: Reason::Other, cause: None } => Cause::UnreadableFile.into(),
+                    known => known,
+                },
             };
             reasons::failed(failure, REASONS).because(error)
         }

@@ -114,7 +114,7 @@ pub(crate) fn second_peers() -> Vec<Peer> {
     // :status 200, from the static table.
     let head = || frame(1, 4, 1, &[0x88]);
     let body = frame(0, 1, 1, b"{\"status\":\"ok\"}");
-    let opened = vec![Step::Encrypt("h2"), Step::Hear, say(settings())];
+    let opened = [Step::Encrypt("h2"), Step::Hear, say(settings())];
     let good = [&opened[..], &[say(head()), say(body)]].concat();
     let mut peers = stages("h2", &good, 4);
     for (name, said, unit) in [

@@ -57,7 +57,7 @@ fn prepared() -> Vec<u8> {
 
 /// Up to where the rows of the query are wanted, however it is asked.
 fn asked() -> [Vec<Step>; 2] {
-    let begun = vec![Step::Hear, say(welcome()), Step::Hear, say(begun()), Step::Hear];
+    let begun = [Step::Hear, say(welcome()), Step::Hear, say(begun()), Step::Hear];
     let simple = [&begun[..], &[say(columns())]].concat();
     let extended = [&begun[..], &[say(prepared()), Step::Hear, say(message(b'2', b""))]].concat();
     [simple, extended]
