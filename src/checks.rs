@@ -9,6 +9,8 @@ mod amqp;
 mod cpu;
 mod disk;
 pub mod function;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(any(feature = "postgres", feature = "sqlite", feature = "redis", feature = "http"))]

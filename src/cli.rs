@@ -11,17 +11,22 @@ mod signals;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::agent::{self, LogFormat, LogLevel, Plan};
-use crate::config::{Document, Records, Word};
+use crate::config::{Document, MAX_FILE, Records, Word};
+use crate::file::{self, Unreadable};
 use crate::telemetry;
 
 use output::{complain, printed};
 
 /// The file that is read when there is one and none is named.
 const DEFAULT_FILE: &str = "vitalsign.yaml";
+
+/// How long whoever writes a configuration into a pipe may take.
+const PIPE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Checks what a service depends on; serves its health and metrics.
 #[derive(Parser, Debug)]
@@ -207,13 +212,14 @@ impl Options {
             }
             return Ok(Document::parse("environment", text, &environment));
         };
-        match std::fs::read(&file) {
-            Ok(text) => Ok(Document::parse(&file.to_string_lossy(), text, &environment)),
-            Err(error) => {
-                complain(&format!("{}: cannot be read: {error}", file.display()));
-                Err(Refused::Configuration)
-            }
-        }
+        let problem = match file::read_or_wait(&file, MAX_FILE, PIPE_WITHIN) {
+            Ok(text) => return Ok(Document::parse(&file.to_string_lossy(), text, &environment)),
+            Err(Unreadable::System(error)) => format!("cannot be read: {error}"),
+            Err(problem @ Unreadable::NotAFile) => format!("{problem} or pipe"),
+            Err(problem) => problem.to_string(),
+        };
+        complain(&format!("{}: {problem}", file.display()));
+        Err(Refused::Configuration)
     }
 }
 

@@ -19,6 +19,8 @@ mod elsewhere;
 mod file_descriptors;
 pub(crate) mod filesystem;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod kernel_file;
 mod load;
 pub(crate) mod memory;

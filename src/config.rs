@@ -12,6 +12,8 @@ mod collections;
 mod document;
 mod environment;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod inherit;
 mod interpolate;
 mod measurable;
@@ -35,6 +37,8 @@ pub use fields::Fields;
 pub use inherit::Inheritance;
 pub use measurable::Measurable;
 pub use node::Node;
+pub(crate) use node::quoted;
+pub(crate) use parse::MAX_FILE;
 pub use policy::{read_general, read_policy};
 pub use problem::{Place, Problem, Problems};
 pub use records::{Need, Origin, Record, Recorded, Records, Value};

@@ -38,6 +38,10 @@ pub mod checks;
 pub mod cli;
 mod collect;
 pub mod config;
+mod file;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 pub mod metrics;
 pub mod model;

@@ -10,6 +10,8 @@ mod epoch;
 #[cfg(feature = "prometheus-interop")]
 mod foreign;
 mod format;
+#[cfg(all(any(test, fuzzing), feature = "prometheus-interop"))]
+pub(crate) mod fuzzing;
 mod gzip;
 mod histogram;
 mod labels;

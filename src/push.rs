@@ -11,6 +11,8 @@
 
 mod backoff;
 mod cycle;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod logs;
 mod metrics;
 mod packing;

@@ -18,6 +18,8 @@
 mod ask;
 mod conf;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hosts;
 mod message;
 mod places;

@@ -23,6 +23,9 @@ use crate::config::Fields;
 pub(crate) use trust::{NoRoots, Trust, Verifier};
 pub(crate) use unsupported::Unsupported;
 
+/// The largest file of certificates: all authorities of a system are a quarter of it.
+const MAX_PEM: u64 = 1 << 20;
+
 /// Certificates.
 pub(crate) type Certificates = Vec<CertificateDer<'static>>;
 
@@ -125,9 +128,8 @@ pub(crate) fn file<T>(
     take: impl FnOnce(&[u8]) -> Result<T, &'static str>,
 ) -> Option<T> {
     let file = fields.optional::<PathBuf>(name, doc)?;
-    let read = std::fs::read(file).map_err(|error| format!("cannot be read: {}", error.kind()));
-    let taken = read.and_then(|pem| take(&pem).map_err(str::to_owned));
-    taken.map_err(|problem| fields.problem(name, problem)).ok()
+    let pem = fields.content_of(name, &file, MAX_PEM)?;
+    take(&pem).map_err(|problem| fields.problem(name, problem)).ok()
 }
 
 #[cfg(test)]

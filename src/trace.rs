@@ -49,6 +49,12 @@ pub(crate) fn adopt(span: &Span, headers: &HeaderMap) {
     }
 }
 
+/// Reads what [`adopt`] does, without a span.
+#[cfg(all(any(test, fuzzing), feature = "otlp"))]
+pub(crate) fn read(headers: &HeaderMap) {
+    found::read(headers);
+}
+
 /// Notes in `span`, which must have the fields for it, that it failed: the word of a closed set, and no other text.
 pub(crate) fn fail(span: &Span, error_type: &str) {
     span.record("error.type", error_type);

@@ -6,6 +6,8 @@
 mod accept;
 mod audience;
 mod document;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod health;
 mod ietf;
 mod metrics;

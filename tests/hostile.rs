@@ -15,6 +15,8 @@ mod harness;
 #[cfg(feature = "otlp")]
 #[path = "hostile/collectors.rs"]
 mod collectors;
+#[path = "hostile/configuration.rs"]
+mod configuration;
 #[path = "hostile/figures.rs"]
 mod figures;
 #[cfg(feature = "otlp")]

@@ -15,6 +15,8 @@ mod alarm;
 mod connection;
 mod failure;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod method;
 mod settings;
 

@@ -13,7 +13,10 @@
 mod body;
 mod connection;
 mod expect;
+mod extent;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod pattern;
 mod question;
 mod route;

@@ -25,6 +25,8 @@ use crate::model::{Cause, Measures, Outcome, Phase, Reason};
 
 mod encryption;
 pub(super) mod failure;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod handshake;
 mod options;
 mod session;

@@ -134,6 +134,9 @@ fn read(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
     File::open(path)?.take(MOST).read_to_end(buffer).map(drop)
 }
 
+/// The longest regular expression, in bytes: to compile one takes hundreds of times as much memory.
+const LONGEST: usize = 16 << 10;
+
 /// A regular expression as a setting.
 struct Pattern(Regex);
 
@@ -142,6 +145,9 @@ impl Setting for Pattern {
 
     fn read(node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
         reading.parsed(node, "a regular expression such as `^java .*orders\\.jar`", |text| {
+            if text.len() > LONGEST {
+                return None;
+            }
             let built = RegexBuilder::new(text).size_limit(1 << 20).dfa_size_limit(256 << 10).build();
             built.ok().filter(|_| !text.is_empty()).map(Self)
         })

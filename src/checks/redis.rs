@@ -23,6 +23,8 @@ use crate::model::{Cause, Measures, Name, Outcome, Phase, Reason, Unit, Verdict}
 
 mod connection;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod info;
 mod server;
 

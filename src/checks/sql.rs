@@ -2,6 +2,8 @@
 //!
 //! Knows no database: each brings its own way to read a number out of a column.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 pub(super) mod query;
 
 use crate::model::{Name, Outcome};

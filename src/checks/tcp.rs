@@ -6,6 +6,8 @@
 //! (longer, up to a second, where the server is far away). Knows no TLS, and of protocols only the greeting of MySQL,
 //! whose servers count such a connection as an error and lock out whoever makes too many.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod greeting;
 
 use std::io;

@@ -7,7 +7,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::metrics::Store;
+use crate::model::printable;
 use crate::telemetry::Queue;
+
+/// The longest line of a complaint, in characters.
+const LONGEST: usize = 4_000;
 
 /// The log, where there is one: complaints stand in order with its lines, and wait for nobody either.
 static LOG: OnceLock<Queue> = OnceLock::new();
@@ -58,9 +62,11 @@ pub(super) fn printed(result: io::Result<()>) -> bool {
     }
 }
 
-/// Says what is wrong.
+/// Says what is wrong: texts of others may be in it, which must not steer the terminal.
 pub(super) fn complain(what: &impl Display) {
-    let text = format!("{}\n", what.to_string().trim_end());
+    let text = what.to_string();
+    let lines: Vec<_> = text.trim_end().lines().map(|line| printable(line, LONGEST)).collect();
+    let text = format!("{}\n", lines.join("\n"));
     match LOG.get() {
         Some(log) => log.put(text.as_bytes()),
         // Nothing is left to do where it cannot be said.

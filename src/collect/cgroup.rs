@@ -17,6 +17,8 @@
 
 mod container;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod own;
 mod parse;
 mod place;

@@ -46,8 +46,11 @@ impl Document {
     /// Lets a section of the text stand in for what its other parts leave out.
     #[must_use]
     pub fn with_defaults(mut self, rule: &Inheritance) -> Self {
-        if let Some(root) = &mut self.root {
-            inherit::join(root, rule);
+        if let Some(root) = &mut self.root
+            && let Err(place) = inherit::join(root, rule)
+        {
+            let message = "is too much to stand in every check: it would be more than 500000 values";
+            self.shared.problems.note(place, rule.from, message, None);
         }
         self
     }
@@ -59,15 +62,20 @@ impl Document {
     /// All problems, where there is one: the document's own and those that reading it found.
     pub fn read<R>(self, mut read: impl FnMut(&mut Fields<'_>) -> R) -> Result<(R, Records), Problems> {
         let Self { root, shared: before, mut environment } = self;
-        let Some(root) = root else { return Err(before.problems) };
+        let Some(mut unread) = root else { return Err(before.problems) };
         loop {
-            let (mut root, mut shared) = (root.clone(), before.clone());
+            // Only what variables join may have to be read again.
+            let again = if environment.is_empty() { None } else { Some(unread.clone()) };
+            let (mut root, mut shared) = (unread, before.clone());
             shared.environment = environment.join(&mut root);
             let Content::Mapping(entries) = &root.content else { return Err(shared.problems) };
             let mut fields = Fields::new(&mut shared, entries, Place::START, Path::default());
             let value = read(&mut fields);
             let all = fields.finish();
-            if environment.leave_out_wrong(&shared.problems) {
+            if environment.leave_out_wrong(&shared.problems)
+                && let Some(again) = again
+            {
+                unread = again;
                 continue;
             }
             let mut warnings = environment.into_warnings();

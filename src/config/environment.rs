@@ -88,6 +88,11 @@ impl Environment {
         Self { set: set.collect(), warnings: Vec::new() }
     }
 
+    /// Whether none is set.
+    pub(super) fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+
     /// Puts what they give into the tree; one that stands before another in the table wins over it.
     pub(super) fn join(&mut self, root: &mut Node) -> FromEnvironment {
         let counts = |variable: &Variable| {

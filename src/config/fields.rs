@@ -187,8 +187,12 @@ impl<'a> Fields<'a> {
     /// A mapping inside this one with any names, each a single value, in the order of the file; wrong values are noted and
     /// left out.
     pub fn values<T: Setting>(&mut self, name: &'static str, doc: &'static str) -> Vec<(String, T)> {
-        let (entries, place) = self.mapping(name, None).unwrap_or((&[], self.place));
+        let (mut entries, place) = self.mapping(name, None).unwrap_or((&[], self.place));
         let path = self.path.key(name);
+        if entries.len() > MOST_VALUES {
+            self.problem(name, format!("has more than {MOST_VALUES} entries"));
+            entries = &[];
+        }
         let mut fields = self.inner(entries, place, path, false);
         if fields.describing() {
             fields.optional::<T>("<name>", "");
@@ -316,6 +320,9 @@ impl<'a> Fields<'a> {
         Name::new(key).map_err(|error| self.problem_here(error.to_string())).ok()
     }
 }
+
+/// How many single values a mapping with any names may have.
+const MOST_VALUES: usize = 1_000;
 
 /// What to do about a list in the place of a mapping with any names.
 const EACH: &str = "write each under its name";

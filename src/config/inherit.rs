@@ -6,6 +6,10 @@
 //! the section itself. Knows no key by name.
 
 use super::node::{Content, Entry, Node};
+use super::problem::Place;
+
+/// How many values may be put into parts in all; a long text counts as several.
+const MOST: usize = 500_000;
 
 /// Which section stands in for what.
 #[derive(Clone, Copy, Debug)]
@@ -20,16 +24,18 @@ pub struct Inheritance {
     pub sort: &'static str,
 }
 
-/// Puts what parts leave out into them.
-pub(super) fn join(root: &mut Node, rule: &Inheritance) {
-    let Content::Mapping(top) = &mut root.content else { return };
-    let Some(defaults) = find(top, rule.from).and_then(mapping) else { return };
+/// Puts what parts leave out into them; where that is too much, gives the place of what stands in.
+pub(super) fn join(root: &mut Node, rule: &Inheritance) -> Result<(), Place> {
+    let Content::Mapping(top) = &mut root.content else { return Ok(()) };
+    let Some(defaults) = find(top, rule.from) else { return Ok(()) };
+    let (place, mut left) = (defaults.place, MOST);
+    let Some(defaults) = mapping(defaults) else { return Ok(()) };
     let general: Vec<Entry> = defaults.iter().filter(|entry| entry.key != rule.sorts).cloned().collect();
     let mut sorts = Vec::new();
     if let Some(written) = find(defaults, rule.sorts).and_then(mapping) {
         for entry in written {
             if let Some(own) = mapping(&mut entry.value) {
-                add(own, &general);
+                add(own, &general, &mut left).ok_or(place)?;
                 sorts.push((entry.key.clone(), own.clone()));
             }
         }
@@ -38,13 +44,16 @@ pub(super) fn join(root: &mut Node, rule: &Inheritance) {
         let Some(own) = mapping(&mut part.value) else { continue };
         let sort = own.iter().find(|entry| entry.key == rule.sort).and_then(|entry| entry.value.text());
         let of_sort = sorts.iter().find(|(name, _)| Some(name.as_str()) == sort);
-        add(own, of_sort.map_or(&general, |(_, entries)| entries));
+        add(own, of_sort.map_or(&general, |(_, entries)| entries), &mut left).ok_or(place)?;
     }
+    Ok(())
 }
 
-/// Adds what `own` does not have; where both have a mapping, what that does not have.
-fn add(own: &mut Vec<Entry>, defaults: &[Entry]) {
+/// Adds what `own` does not have; where both have a mapping, what that does not have. `None` where that is more than is
+/// `left`.
+fn add(own: &mut Vec<Entry>, defaults: &[Entry], left: &mut usize) -> Option<()> {
     for default in defaults {
+        *left = left.checked_sub(weight(&default.value))?;
         match (find(own, &default.key), &default.value.content) {
             (None, _) => own.push(inherited(default)),
             (Some(node), Content::Mapping(defaults)) => {
@@ -58,6 +67,21 @@ fn add(own: &mut Vec<Entry>, defaults: &[Entry]) {
             }
             (Some(_), _) => {}
         }
+    }
+    Some(())
+}
+
+/// How many values `node` has, itself included, and as how many its texts count.
+fn weight(node: &Node) -> usize {
+    /// About what a value takes without its text, in bytes.
+    const VALUE: usize = 128;
+    1 + match &node.content {
+        Content::List(items) => items.iter().map(weight).sum(),
+        Content::Mapping(entries) => {
+            entries.iter().map(|entry| entry.key.len() / VALUE + weight(&entry.value)).sum()
+        }
+        Content::Scalar(scalar) => scalar.text.len() / VALUE,
+        Content::Null | Content::Unresolved => 0,
     }
 }
 

@@ -7,6 +7,9 @@ use std::fmt;
 
 use super::problem::Place;
 
+/// The longest single value, in bytes.
+pub(super) const MAX_TEXT: usize = 1 << 20;
+
 /// One value and its place.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Node {
@@ -136,7 +139,7 @@ fn is_url(text: &str) -> bool {
 }
 
 /// `text` in quotes, cut where it is long, on one line.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),

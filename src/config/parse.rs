@@ -12,6 +12,9 @@ use super::problem::{Place, Problems};
 
 /// The longest text, in bytes.
 const MAX_BYTES: usize = 16 << 20;
+/// The same of a file.
+pub(crate) const MAX_FILE: u64 = MAX_BYTES as u64;
+
 /// Reads `bytes`; an empty text is an empty mapping. `None` where it cannot be read at all; every problem is noted.
 pub(super) fn parse(bytes: &[u8], problems: &mut Problems) -> Option<Node> {
     let text = text_of(bytes, problems)?;
@@ -105,6 +108,8 @@ fn syntax_help(info: &str, place: Place, text: &str) -> Option<String> {
     let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
     let help = if info.contains("quoted scalar") && !info.contains("escape") && !info.contains("Unicode") {
         "a text in quotes ends with the quote that it begins with: close the one that begins here, or the one before"
+    } else if info.contains("recursion limit") {
+        "lists and mappings may be nested 64 levels deep"
     } else if indent.contains('\t') || info.contains("tab") {
         "indent with spaces, not with tabs"
     } else if info.contains("mapping values are not allowed") {

@@ -2,6 +2,8 @@
 //!
 //! Knows no kind: what a kind wants otherwise comes in as the defaults.
 
+use std::collections::BTreeSet;
+
 use super::fields::Fields;
 use super::measurable::{Measurable, within};
 use super::node::Node;
@@ -33,8 +35,8 @@ pub fn read_general(fields: &mut Fields<'_>, defaults: &Policy) -> Policy {
     );
     let mut groups =
         fields.or("groups", defaults.groups.clone(), "groups beside those that follow from the criticality");
-    let mut seen = Vec::new();
-    groups.retain(|group| !seen.contains(group) && (seen.push(group.clone()), true).1);
+    let mut seen = BTreeSet::new();
+    groups.retain(|group| seen.insert(group.clone()));
     let breaker =
         fields.or("breaker", defaults.breaker, "whether a dependency that is down is asked less often");
     let warn_slower_than =

@@ -3,7 +3,15 @@
 //! Knows nothing of YAML or settings. The texts are lower-case fragments that say what to do, and never hold a value
 //! that came out of the environment or a file.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::model::printable;
+
+/// How many problems are told; the others are counted.
+const MOST: usize = 100;
+/// The longest path, message or help, in characters.
+const LONGEST: usize = 1_000;
 
 /// Where something stands in the text: line and column, both counted from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +58,16 @@ impl Problem {
         Self::of_variable("", message, None)
     }
 
+    /// With nothing in it that steers a terminal, and not endless.
+    fn printable(mut self) -> Self {
+        for text in [&mut self.path, &mut self.message].into_iter().chain(&mut self.help) {
+            if let Cow::Owned(clean) = printable(text, LONGEST) {
+                *text = clean;
+            }
+        }
+        self
+    }
+
     /// Whether it is about what a variable of the environment gave.
     pub(super) fn is_of_variable(&self) -> bool {
         self.line == Place::ENVIRONMENT.line
@@ -75,25 +93,46 @@ impl fmt::Display for Problem {
 }
 
 /// Everything that is wrong with one file and with what the environment adds to it; prints one problem after the other,
-/// each behind the name of the file.
+/// each behind the name of the file. Of very many the first hundred are kept, and the number of the others.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
     file: String,
     found: Vec<Problem>,
+    more: usize,
 }
 
 impl Problems {
     /// Nothing wrong with `file` yet.
     #[must_use]
     pub fn new(file: impl Into<String>) -> Self {
-        Self { file: file.into(), found: Vec::new() }
+        Self { file: file.into(), found: Vec::new(), more: 0 }
     }
 
     /// Adds `problem` at its place; one that is there already is not added again.
     pub fn add(&mut self, problem: Problem) {
+        if !self.would_keep(Place { line: problem.line, column: problem.column }) {
+            self.more += 1;
+            return;
+        }
+        let problem = problem.printable();
         if let Err(at) = self.found.binary_search(&problem) {
             self.found.insert(at, problem);
+            if self.found.len() > MOST {
+                self.found.pop();
+                self.more += 1;
+            }
         }
+    }
+
+    /// Whether a problem at `place` would be kept; if not it is enough to [count](Self::count_more) it.
+    pub(super) fn would_keep(&self, place: Place) -> bool {
+        let last = self.found.last().filter(|_| self.found.len() >= MOST);
+        last.is_none_or(|last| place <= Place { line: last.line, column: last.column })
+    }
+
+    /// Counts a problem behind the last one that is kept.
+    pub(super) fn count_more(&mut self) {
+        self.more += 1;
     }
 
     /// Adds what is wrong at `place`.
@@ -111,6 +150,7 @@ impl Problems {
     /// Whether `message` has been noted at `place`.
     pub(super) fn has(&self, place: Place, message: &str) -> bool {
         let Place { line, column } = place;
+        let message = printable(message, LONGEST);
         self.found
             .iter()
             .any(|known| (known.line, known.column) == (line, column) && known.message == message)
@@ -128,14 +168,21 @@ impl Problems {
         self.found.is_empty()
     }
 
-    /// Every problem, by place, behind the name of the file.
+    /// Every problem, by place, behind the name of the file; then how many more there are.
     pub(super) fn texts(&self) -> impl Iterator<Item = String> {
-        self.found.iter().map(|problem| {
+        let found = self.found.iter().map(|problem| {
             if problem.is_of_variable() { problem.to_string() } else { format!("{}:{problem}", self.file) }
-        })
+        });
+        found.chain((self.more > 0).then(|| format!("{}: and {} more", self.file, self.more)))
     }
 
-    /// All problems, by place.
+    /// How many problems there are beside [those that are kept](Self::as_slice).
+    #[must_use]
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
+    /// The problems by place, the first hundred.
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {
         &self.found
@@ -196,6 +243,28 @@ mod tests {
         problems.note(Place { line: 2, column: 9 }, "a", "first", Some("do it".to_owned()));
         problems.note(Place { line: 7, column: 3 }, "b", "second", None);
         assert_eq!(problems.to_string(), "v.yaml:2:9: a: first\n  help: do it\nv.yaml:7:3: b: second");
+    }
+
+    #[test]
+    fn tells_the_first_hundred_and_counts_the_others() {
+        let mut problems = Problems::new("v.yaml");
+        for line in (1..=150).rev().chain(1..=10) {
+            problems.note(Place { line, column: 1 }, "a", "wrong", None);
+        }
+        assert_eq!((problems.as_slice().len(), problems.more()), (100, 50));
+        assert_eq!(problems.as_slice().last().unwrap().line, 100);
+        assert!(problems.to_string().ends_with("v.yaml:100:1: a: wrong\nv.yaml: and 50 more"), "{problems}");
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        let mut problems = Problems::new("v.yaml");
+        let (place, message) = (Place::START, "\u{1b}]0;title\u{7}".repeat(1_000));
+        problems.note(place, "a\u{1b}", &*message, Some("b\nc".to_owned()));
+        let said = problems.to_string();
+        assert!(said.starts_with("v.yaml:1:1: a\\u{1b}: \\u{1b}]0;title\\u{7}"), "{said}");
+        assert!(said.ends_with("…\n  help: b\\nc") && said.len() < 8_000, "{said}");
+        assert!(problems.has(place, &message));
     }
 
     #[test]

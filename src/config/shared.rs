@@ -7,6 +7,9 @@ use super::node::Path;
 use super::problem::{Place, Problem, Problems};
 use super::secret::Secret;
 
+/// How many bytes the files may have together that settings name.
+pub(super) const MAX_BROUGHT: u64 = 256 << 20;
+
 /// What all mappings of one configuration share.
 #[derive(Clone, Default)]
 pub(super) struct Shared {
@@ -14,6 +17,8 @@ pub(super) struct Shared {
     /// What is allowed and yet probably not wanted.
     pub(super) warnings: Problems,
     pub(super) secrets: Vec<Secret>,
+    /// How many bytes settings have brought in that name a file.
+    pub(super) brought: u64,
     /// The folder that relative paths start from.
     pub(super) base: PathBuf,
     /// What does not stand in the text.
@@ -25,6 +30,18 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Whether a problem at `place` would be told, and not only counted.
+    pub(super) fn would_tell(&self, place: Place) -> bool {
+        self.describing || self.muted || self.problems.would_keep(place)
+    }
+
+    /// Counts a problem behind those that are told.
+    pub(super) fn count_more(&mut self) {
+        if !self.describing && !self.muted {
+            self.problems.count_more();
+        }
+    }
+
     pub(super) fn note(&mut self, place: Place, path: &Path, message: String, help: Option<String>) {
         if !self.describing && !self.muted {
             let problem = self.problem(place, path, message, help);

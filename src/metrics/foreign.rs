@@ -8,6 +8,9 @@
 
 mod openmetrics;
 
+#[cfg(any(test, fuzzing))]
+pub(super) use openmetrics::rewrite;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::io;

@@ -6,6 +6,8 @@
 //! blocks, so it is called where blocking is allowed.
 
 mod disk;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 
 use std::collections::VecDeque;
 use std::io;

@@ -5,6 +5,8 @@
 //! get to see every metric.
 
 mod client;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod grpc;
 mod http;
 mod retry_after;

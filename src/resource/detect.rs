@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sysinfo::System;
 
+use crate::file;
 use crate::metrics::AttributeValue;
 
 use super::{HOST_NAME, container, text};
@@ -25,10 +26,16 @@ pub(super) fn all(root: &Path, env: &dyn Fn(&str) -> Option<String>) -> Found {
     found
 }
 
+/// The one line in a file.
+fn short(path: &Path) -> Option<String> {
+    const MOST: u64 = 4 << 10;
+    let line = String::from_utf8(file::read(path, MOST).ok()?).ok()?;
+    Some(line.trim().to_owned())
+}
+
 fn about_host(root: &Path, contained: bool) -> Found {
     // The machine's id is not that of a container, which often has none or that of its image.
-    let id = std::fs::read_to_string(root.join("etc/machine-id")).ok();
-    let id = id.map(|id| id.trim().to_owned()).filter(|id| !contained && id.len() == 32);
+    let id = short(&root.join("etc/machine-id")).filter(|id| !contained && id.len() == 32);
     let host = System::host_name().ok();
     let known = [
         (HOST_NAME, host),
@@ -95,7 +102,7 @@ fn about_pod(root: &Path, env: &dyn Fn(&str) -> Option<String>) -> Found {
     let in_cluster = set("KUBERNETES_SERVICE_HOST").is_some();
     let of_account = || {
         let path = root.join("var/run/secrets/kubernetes.io/serviceaccount/namespace");
-        std::fs::read_to_string(path).ok().map(|name| name.trim().to_owned())
+        short(&path)
     };
     let value = |(attribute, own, shared): &(&'static str, &str, &str)| {
         let shared = || set(shared).filter(|_| in_cluster);

@@ -4,8 +4,14 @@
 
 use percent_encoding::percent_decode_str;
 
+/// More than anybody gives.
+const MOST: usize = 1_000;
+
 /// The pairs in the order in which they stand. What is wrong is told without a word of `text`, which may be a secret.
 pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+    if text.split(',').nth(MOST).is_some() {
+        return Err(format!("has more than {MOST} pairs"));
+    }
     let written = text.split(',').enumerate().filter(|(_, pair)| !pair.trim().is_empty());
     let read = |(index, pair): (usize, &str)| {
         let wrong = |what: &str| format!("in its pair {} {what}", index + 1);

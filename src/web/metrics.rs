@@ -51,7 +51,7 @@ impl AsRef<[u8]> for Sent {
 }
 
 /// The names that the query chooses by `name[]`; `None` where it chooses none.
-fn selection(uri: &Uri) -> Option<Selection> {
+pub(super) fn selection(uri: &Uri) -> Option<Selection> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
     let names: Selection =
         pairs.into_iter().filter(|(key, _)| key == "name[]").map(|(_, name)| name).collect();

@@ -5,6 +5,9 @@ use serde_json_path::JsonPath;
 
 use crate::config::{Node, Reading, Setting};
 
+/// The longest text or regular expression, in bytes: to compile one takes hundreds of times as much memory.
+const LONGEST: usize = 16 << 10;
+
 /// A text that must occur, or a regular expression, written between slashes, that must match.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
@@ -21,6 +24,9 @@ impl Pattern {
         let source = between.map_or_else(|| regex::escape(written), str::to_owned);
         if source.is_empty() {
             return Err("an empty text is everywhere".to_owned());
+        }
+        if written.len() > LONGEST {
+            return Err(format!("is longer than {} KiB", LONGEST >> 10));
         }
         let regex =
             RegexBuilder::new(&source).size_limit(1 << 20).dfa_size_limit(256 << 10).build().map_err(
@@ -73,6 +79,7 @@ pub(super) struct Place {
 impl Place {
     /// Reads a path.
     pub(super) fn parse(written: &str) -> Result<Self, String> {
+        super::extent::bounded(written)?;
         let path = JsonPath::parse(written).map_err(|error| format!("not a JSONPath: {error}"))?;
         Ok(Self { written: written.to_owned(), path })
     }

@@ -11,7 +11,7 @@ use super::expect::{Expect, Expected};
 use super::pattern::{Pattern, Place};
 use super::status::Statuses;
 use crate::checks::tls::settings::Settings as Tls;
-use crate::config::{Fields, Quantity, Secret, SecretUrl, Word};
+use crate::config::{Fields, Quantity, Secret, SecretUrl, Word, quoted};
 use crate::model::Name;
 
 const REDIRECTS: u32 = 5;
@@ -158,7 +158,9 @@ impl Settings {
                     value.set_sensitive(true);
                     self.headers.append(name, value);
                 }
-                (Err(_), _) => fields.problem("headers", format!("{name:?} cannot be the name of a header")),
+                (Err(_), _) => {
+                    fields.problem("headers", format!("{} cannot be the name of a header", quoted(&name)));
+                }
                 (_, Err(_)) => fields.problem("headers", format!("the value of {name:?} cannot be sent")),
             }
         }
@@ -213,7 +215,7 @@ impl Settings {
         for (path, expected) in json {
             match Place::parse(&path) {
                 Ok(place) => self.expect.json.push((place, expected)),
-                Err(problem) => fields.problem("json", format!("{path:?}: {problem}")),
+                Err(problem) => fields.problem("json", format!("{}: {problem}", quoted(&path))),
             }
         }
         self.certificate_days = fields.or(
@@ -241,7 +243,7 @@ fn read_measure(fields: &mut Fields<'_>) -> Vec<(Name, Place)> {
     for (name, place) in measure {
         match Name::new(&name) {
             Ok(name) => places.push((name, place)),
-            Err(problem) => fields.problem("measure", format!("{name:?}: {problem}")),
+            Err(problem) => fields.problem("measure", format!("{}: {problem}", quoted(&name))),
         }
     }
     places

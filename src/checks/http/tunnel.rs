@@ -53,7 +53,7 @@ fn request(Address { host, port }: &Address, authorization: Option<&HeaderValue>
 }
 
 /// The status in the first line of an answer.
-fn status(head: &[u8]) -> Option<u16> {
+pub(super) fn status(head: &[u8]) -> Option<u16> {
     let line = head.strip_prefix(b"HTTP/1.")?;
     let digits = std::str::from_utf8(line.get(2..5)?).ok()?;
     line.get(1).filter(|space| **space == b' ')?;

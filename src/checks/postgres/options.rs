@@ -5,6 +5,7 @@
 //! is needed is set for the length of the transaction.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -12,6 +13,10 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use super::encryption::Encryption;
 use crate::checks::parameters::{self, Means};
 use crate::config::{Secret, SecretUrl};
+use crate::file::{self, Unreadable};
+
+/// The largest file of certificates.
+const MOST: u64 = 1 << 20;
 
 /// What PostgreSQL shows of us in its list of sessions.
 const APPLICATION: &str = "vitalsign";
@@ -90,6 +95,20 @@ pub(super) fn read(url: &SecretUrl, password: Option<&Secret>) -> Result<Server,
     let mode = given(&["sslmode", "ssl-mode"]);
     let mode_is_unsaid = mode.is_none();
     let roots = given(&["sslrootcert", "ssl-root-cert", "ssl-ca"]);
+    for (name, path) in [
+        ("sslrootcert", roots.clone()),
+        ("sslcert", given(&["sslcert", "ssl-cert"])),
+        ("sslkey", given(&["sslkey", "ssl-key"])),
+    ] {
+        // The driver reads each of them whole, whatever it is. It takes certificates themselves too.
+        if let Some(path) =
+            path.filter(|path| path != "system" && !path.trim_start().starts_with("-----BEGIN"))
+            && let Err(problem @ (Unreadable::NotAFile | Unreadable::TooLarge(_))) =
+                file::read(Path::new(&path), MOST)
+        {
+            return Err(format!("the file that the parameter `{name}` names {problem}"));
+        }
+    }
     // The roots of the system are what the driver has anyway.
     let of_system = roots.as_deref() == Some("system");
     if of_system && mode.as_deref().is_some_and(|mode| mode != "verify-full") {

@@ -7,7 +7,9 @@ use crate::config::problem::{Place, listed, nearest};
 use crate::config::records::{Need, Origin, Record, Recorded, Value};
 use crate::config::secret::Secret;
 use crate::config::setting::{Reading, Setting};
+use crate::config::shared::MAX_BROUGHT;
 use crate::config::synonyms::ours;
+use crate::file::{self, Unreadable};
 
 /// How many keys a message may list.
 const FEW: usize = 12;
@@ -38,6 +40,13 @@ impl<'a> Fields<'a> {
         });
         let mut found = Vec::new();
         for entry in unknown {
+            if !self.shared.would_tell(entry.place) {
+                // Looking for what was meant takes longest.
+                if which(None) {
+                    self.shared.count_more();
+                }
+                continue;
+            }
             let meant = ours(&entry.key, &declared).or_else(|| nearest(&entry.key, known()));
             if which(meant) {
                 let help = meant.map_or_else(|| self.known_here(), |name| format!("did you mean `{name}`?"));
@@ -156,16 +165,36 @@ impl<'a> Fields<'a> {
             references => references.concat(),
         };
         match read_file(&self.shared.base, &path, &shown) {
-            Ok(text) => {
+            Ok(text) if self.bring(text.len()) => {
                 let references = vec![format!("the file {shown}")];
                 let content = Content::Scalar(Scalar { text, quoted: true, references });
                 self.read_at(&twin.key, twin.place, &Node { place: twin.value.place, content })
             }
-            Err(message) => {
+            read => {
+                let message = read.err().unwrap_or_else(too_much);
                 self.shared.note(twin.value.place, &self.path.key(&twin.key), message, None);
                 Taken::Wrong
             }
         }
+    }
+
+    /// What is in the file at `path`, which the value of `name` is, `most` bytes at most; `None` where it cannot be had,
+    /// which is noted.
+    pub(crate) fn content_of(&mut self, name: &str, path: &std::path::Path, most: u64) -> Option<Vec<u8>> {
+        let message = match file::read(path, most) {
+            Ok(content) if self.bring(content.len()) => return Some(content),
+            Ok(_) => too_much(),
+            Err(Unreadable::System(error)) => format!("cannot be read: {}", error.kind()),
+            Err(problem) => format!("cannot be read: the file {problem}"),
+        };
+        self.problem(name, message);
+        None
+    }
+
+    /// Whether there is room for a file of this length.
+    fn bring(&mut self, length: usize) -> bool {
+        self.shared.brought = self.shared.brought.saturating_add(length as u64);
+        self.shared.brought <= MAX_BROUGHT
     }
 
     /// The mapping at `name`; `None` where there is none, which is noted if something else is there. `instead` says what
@@ -211,6 +240,10 @@ impl<'a> Fields<'a> {
         self.record(name, doc, Recorded::Section { optional, present, fields });
         (value, present)
     }
+}
+
+fn too_much() -> String {
+    format!("the files of all settings are larger than {} MiB together", MAX_BROUGHT >> 20)
 }
 
 /// How the first of `items` is written in a mapping of names, as far as that can be told.

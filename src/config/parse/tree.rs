@@ -1,14 +1,19 @@
-//! The tree as it grows: duplicate keys, aliases and depth with bounds; what YAML offers beyond that is refused.
+//! The tree as it grows: duplicate keys; size, aliases and depth with bounds; what YAML offers beyond that is refused.
 
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, ScalarStyle, Tag};
 
-use crate::config::node::{Content, Entry, Node, Path, Scalar};
+use crate::config::node::{Content, Entry, MAX_TEXT, Node, Path, Scalar};
 use crate::config::problem::{Place, Problems};
 
 /// How deep lists and mappings may be nested.
 const MAX_DEPTH: usize = 64;
+/// How many values there may be in all.
+const MAX_NODES: usize = 1_000_000;
+/// How many entries a mapping or list at the top may have, one in it (that of the checks), and one in those: with more in
+/// them than anybody writes, readers that compare each with each would take minutes.
+const MAX_ENTRIES: [usize; 3] = [1_000, 100_000, 1_000];
 /// How many values aliases may copy, and how many bytes of text.
 const MAX_COPIED: Size = Size { nodes: 100_000, bytes: 4 << 20, depth: MAX_DEPTH };
 
@@ -49,6 +54,8 @@ struct Frame {
     anchor: usize,
     place: Place,
     holding: Holding,
+    /// Whether it has more entries than it may, which has been told.
+    overfull: bool,
 }
 
 enum Holding {
@@ -72,11 +79,19 @@ pub(super) struct Builder<'p> {
     root: Option<Node>,
     anchors: HashMap<usize, (Node, Size)>,
     copied: Size,
+    nodes: usize,
 }
 
 impl<'p> Builder<'p> {
     pub(super) fn new(problems: &'p mut Problems) -> Self {
-        Self { problems, stack: Vec::new(), root: None, anchors: HashMap::new(), copied: Size::NONE }
+        Self {
+            problems,
+            stack: Vec::new(),
+            root: None,
+            anchors: HashMap::new(),
+            copied: Size::NONE,
+            nodes: 0,
+        }
     }
 
     /// The tree; `None` where there was nothing.
@@ -97,6 +112,10 @@ impl<'p> Builder<'p> {
                 let plain = style == ScalarStyle::Plain && !text_tag;
                 let content = if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
                     Content::Null
+                } else if text.len() > MAX_TEXT {
+                    let message = format!("is longer than {} MiB", MAX_TEXT >> 20);
+                    self.problems.note(place, self.path(), message, None);
+                    Content::Unresolved
                 } else {
                     Content::Scalar(Scalar {
                         text: text.into_owned(),
@@ -108,12 +127,12 @@ impl<'p> Builder<'p> {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.tag(tag.as_deref(), place);
-                self.open(Frame { anchor, place, holding: Holding::List(Vec::new()) })?;
+                self.open(anchor, place, Holding::List(Vec::new()))?;
             }
             Event::MappingStart(anchor, tag) => {
                 self.tag(tag.as_deref(), place);
                 let holding = Holding::Mapping { entries: Vec::new(), seen: HashMap::new(), key: Key::Next };
-                self.open(Frame { anchor, place, holding })?;
+                self.open(anchor, place, holding)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let frame = self.stack.pop()?;
@@ -144,13 +163,13 @@ impl<'p> Builder<'p> {
         text
     }
 
-    fn open(&mut self, frame: Frame) -> Option<()> {
+    fn open(&mut self, anchor: usize, place: Place, holding: Holding) -> Option<()> {
         if self.stack.len() >= MAX_DEPTH {
             let message = format!("is nested deeper than {MAX_DEPTH} levels");
-            self.problems.note(frame.place, self.path(), message, None);
+            self.problems.note(place, self.path(), message, None);
             return None;
         }
-        self.stack.push(frame);
+        self.stack.push(Frame { anchor, place, holding, overfull: false });
         Some(())
     }
 
@@ -187,6 +206,14 @@ impl<'p> Builder<'p> {
             let size = Size::of(&node);
             self.copy(size, node.place)?;
             self.anchors.insert(anchor, (node.clone(), size));
+        }
+        if self.is_overfull(node.place) {
+            return Some(());
+        }
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            self.problems.note(node.place, "", format!("has more than {MAX_NODES} values"), None);
+            return None;
         }
         let wrong = match self.stack.last_mut().map(|frame| &mut frame.holding) {
             None => {
@@ -227,6 +254,30 @@ impl<'p> Builder<'p> {
             self.problems.note(place, path, message, None);
         }
         Some(())
+    }
+
+    /// Whether the innermost mapping or list has all the entries that it may have; the next one is then left out, which
+    /// is told once.
+    fn is_overfull(&mut self, place: Place) -> bool {
+        let level = self.stack.len().saturating_sub(1).min(MAX_ENTRIES.len() - 1);
+        let most = MAX_ENTRIES.get(level).copied().unwrap_or(usize::MAX);
+        let Some(frame) = self.stack.last_mut() else { return false };
+        let (full, is_key) = match &mut frame.holding {
+            Holding::List(items) => (items.len() >= most, false),
+            Holding::Mapping { entries, key, .. } if entries.len() >= most => {
+                let is_key = matches!(key, Key::Next);
+                *key = if is_key { Key::Refused } else { Key::Next };
+                (true, is_key)
+            }
+            Holding::Mapping { .. } => (false, false),
+        };
+        if full && !std::mem::replace(&mut frame.overfull, true) {
+            let path = self.path();
+            self.problems.note(place, path, format!("has more than {most} entries"), None);
+        } else if full && is_key {
+            self.problems.count_more();
+        }
+        full
     }
 
     /// The way to the value that comes next.

@@ -9,7 +9,7 @@ use super::super::bound::canonical;
 use super::super::openmetrics::{counter_family, escape_help};
 
 /// Writes the family `name` of `text` at the end of `out`; `counter` says whether it is one by OpenMetrics' rules.
-pub(super) fn rewrite(text: &str, name: &str, counter: bool, out: &mut Vec<u8>) {
+pub(in crate::metrics) fn rewrite(text: &str, name: &str, counter: bool, out: &mut Vec<u8>) {
     let family = if counter { counter_family(name) } else { name };
     let mut bounds = None;
     for line in text.lines() {

@@ -198,7 +198,7 @@ fn checksum(Name { number, made, points }: Name, packed: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-fn parse(file: &str) -> Option<Name> {
+pub(super) fn parse(file: &str) -> Option<Name> {
     let mut parts = file.strip_suffix(ENDING)?.split('-');
     let number = u64::from_str_radix(parts.next()?, 16).ok()?;
     let made = parts.next()?.parse().ok()?;

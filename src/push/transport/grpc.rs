@@ -112,7 +112,7 @@ fn code_of(status: StatusCode) -> Code {
     }
 }
 
-fn meaning(status: &Status, message: &[u8]) -> Answer {
+pub(super) fn meaning(status: &Status, message: &[u8]) -> Answer {
     let code = status.code();
     if code == Code::Ok {
         return Answer::Taken { refused: http::refused_points(message) };

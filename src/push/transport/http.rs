@@ -74,7 +74,7 @@ impl Transport for Http {
 }
 
 /// What a body of success says.
-fn taken(headers: &HeaderMap, body: &[u8]) -> Answer {
+pub(super) fn taken(headers: &HeaderMap, body: &[u8]) -> Answer {
     let refused = if body.is_empty() {
         Some(0)
     } else if headers.get(CONTENT_TYPE).is_some_and(|kind| media(kind) == "application/json") {
