@@ -172,6 +172,9 @@ impl Agent {
         let may_block = plan.checks.iter().any(Planned::may_block_its_thread);
         let runtime = RunnerRuntime::start(may_block).map_err(StartError::System)?;
         let board = Board::new(store.clone());
+        if !plan.ready_without_checks {
+            board.require_checks();
+        }
         let address = listeners.first().and_then(|listener| listener.local_addr().ok());
         let resource = plan.resource.of_service(&plan.service, &plan.version, address);
         let mut target = store.scope();

@@ -17,6 +17,8 @@ mod harness;
 mod collectors;
 #[path = "hostile/configuration.rs"]
 mod configuration;
+#[path = "hostile/empty.rs"]
+mod empty;
 #[path = "hostile/figures.rs"]
 mod figures;
 #[cfg(feature = "otlp")]

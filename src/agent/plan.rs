@@ -46,6 +46,9 @@ pub struct Plan {
     pub drain: Option<Duration>,
     /// How long stopping may take, the drain time included.
     pub stop_within: Duration,
+    /// Whether `ready` is 200 while there are no checks. A plan made in code says so itself by having none; out of a
+    /// file it is most likely a mistake, and `ready` is then 503.
+    pub ready_without_checks: bool,
     /// How much it logs.
     pub log_level: LogLevel,
     /// How its log lines look.
@@ -122,6 +125,7 @@ impl Default for Plan {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             drain: None,
             stop_within: STOP_WITHIN,
+            ready_without_checks: true,
             log_level: LogLevel::Info,
             log_format: LogFormat::Logfmt,
             checks: Vec::new(),
@@ -160,6 +164,15 @@ impl Plan {
             }
         }
         problems
+    }
+
+    /// What to say where the configuration has no checks and does not say that this is meant.
+    #[must_use]
+    pub fn emptiness(&self) -> Option<&'static str> {
+        (self.checks.is_empty() && !self.ready_without_checks).then_some(
+            "no checks are configured, so `ready` answers 503: add checks, or set `ready_without_checks: true` where \
+             only metrics are wanted",
+        )
     }
 
     /// Adds a check that was made in code.
@@ -225,6 +238,11 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         }
         (drain, within)
     });
+    let ready_without_checks = fields.or(
+        "ready_without_checks",
+        false,
+        "whether `ready` is 200 while no checks are configured: for an agent that only serves metrics",
+    );
     let (log_level, log_format) = fields.section("log", "the log on standard error", |fields| {
         let level = fields.or("level", defaults.log_level, "how much is logged");
         let format = fields.or("format", defaults.log_format, "how lines look");
@@ -248,6 +266,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Plan {
         version,
         drain,
         stop_within,
+        ready_without_checks,
         log_level,
         log_format,
         checks: checks.into_iter().filter_map(|(_, check)| check).collect(),

@@ -11,7 +11,7 @@ use crate::agent;
 use crate::assets::{Objective, Place};
 
 use super::Options;
-use super::output::{complain, print};
+use super::output::{complain, print, warn_of_emptiness};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum AssetsAction {
@@ -86,6 +86,7 @@ fn rules(options: &Options, place: &Place) -> ExitCode {
         Ok(read) => read,
         Err(refused) => return refused.code(),
     };
+    warn_of_emptiness(&plan);
     let checks: Vec<Objective> = plan
         .checks
         .iter()

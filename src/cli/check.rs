@@ -26,6 +26,7 @@ pub(super) fn check(options: &Options, names: &[String], format: CheckFormat) ->
             return UNKNOWN.into();
         }
     }
+    let emptiness = plan.emptiness();
     plan.checks.retain(|check| names.is_empty() || names.iter().any(|name| name == check.name.as_str()));
 
     let store = Store::new();
@@ -54,6 +55,9 @@ pub(super) fn check(options: &Options, names: &[String], format: CheckFormat) ->
         return UNKNOWN.into();
     }
     let Some(view) = board.group(GROUP_HEALTH, Instant::now()) else { return UNKNOWN.into() };
+    if let Some(emptiness) = emptiness {
+        complain(&format!("warning: {emptiness}"));
+    }
     let text = match format {
         CheckFormat::Table => table(&view),
         CheckFormat::Json => web::document_of(&board, &plan.service, &plan.version, &view),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::agent::Plan;
 use crate::metrics::Store;
 use crate::model::printable;
 use crate::telemetry::Queue;
@@ -59,6 +60,13 @@ pub(super) fn printed(result: io::Result<()>) -> bool {
             false
         }
         _ => true,
+    }
+}
+
+/// Says where there is nothing that could fail.
+pub(super) fn warn_of_emptiness(plan: &Plan) {
+    if let Some(emptiness) = plan.emptiness() {
+        complain(&format!("warning: {emptiness}"));
     }
 }
 

@@ -13,13 +13,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::metrics::Store;
+use crate::metrics::{Gauge, Store};
 use crate::model::{Name, State};
 
 use super::entry::{Entry, Judged, Registration};
 use super::group::{self, GROUP_HEALTH, GROUP_LIVE, GROUP_READY, GROUP_STARTUP, GroupView};
 use super::lines::Lines;
-use super::metrics::{CheckMetrics, GroupMetrics};
+use super::metrics::{CHECKS, CheckMetrics, GroupMetrics};
 use super::pulse::Pulse;
 use super::tracker::Tracker;
 
@@ -36,6 +36,10 @@ struct Inner {
     answered: AtomicBool,
     draining: AtomicBool,
     started_up: AtomicBool,
+    /// Whether it is a fault that there are no checks.
+    checks_required: AtomicBool,
+    /// How many checks there are.
+    count: Gauge,
     pulse: Pulse,
     /// Told of what [`Board::log_changes`] may have something to say about.
     changed: Notify,
@@ -85,6 +89,8 @@ impl Board {
     #[must_use]
     pub fn new(store: Store) -> Self {
         let roster = Roster::default().with_groups(&store, &Roster::default());
+        let count = store.gauge(&CHECKS, &[]);
+        count.set(0.0);
         Self(Arc::new(Inner {
             store,
             roster: ArcSwap::from_pointee(roster),
@@ -92,6 +98,8 @@ impl Board {
             answered: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             started_up: AtomicBool::new(false),
+            checks_required: AtomicBool::new(false),
+            count,
             pulse: Pulse::default(),
             changed: Notify::new(),
             lines: Lines::default(),
@@ -130,6 +138,8 @@ impl Board {
     }
 
     fn replace(&self, entries: BTreeMap<Name, Arc<Entry>>) {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53 checks")]
+        self.0.count.set(entries.len() as f64);
         let before = self.0.roster.load();
         let roster = Roster { entries, groups: BTreeMap::new() }.with_groups(&self.0.store, &before);
         self.0.roster.store(Arc::new(roster));
@@ -140,6 +150,14 @@ impl Board {
     /// From now on the process is going down: `ready` says so and nothing turns that back.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
+        self.0.store.touch();
+        self.0.changed.notify_one();
+    }
+
+    /// From now on it is a fault that there are no checks: a process that watches nothing would look well whatever
+    /// happens. Otherwise groups only say so.
+    pub fn require_checks(&self) {
+        self.0.checks_required.store(true, Ordering::Relaxed);
         self.0.store.touch();
         self.0.changed.notify_one();
     }
@@ -211,7 +229,11 @@ impl Board {
             GROUP_STARTUP if inner.started_up.load(Ordering::Relaxed) => return (State::Healthy, None),
             _ => {}
         }
-        if !roster.entries.is_empty() && !inner.answered.load(Ordering::Relaxed) {
+        if roster.entries.is_empty() {
+            // Nothing has passed: whoever adds checks later has them counted from the start.
+            return group::without_checks(name, inner.checks_required.load(Ordering::Relaxed));
+        }
+        if !inner.answered.load(Ordering::Relaxed) {
             return (State::Unhealthy, Some("no check has answered yet"));
         }
         let state = group::aggregate(name, states);
@@ -267,7 +289,7 @@ impl Board {
             let from = State::ALL.get(usize::from(before)).map_or("starting", |state| state.as_str());
             let (group, to) = (name.as_str(), state.as_str());
             let message = self.group(group, now).and_then(|view| view.message);
-            match message {
+            match message.filter(|_| to != State::Healthy.as_str()) {
                 Some(error) => warn!(group, from, to, error, "group state changed"),
                 None => info!(group, from, to, "group state changed"),
             }

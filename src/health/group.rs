@@ -49,6 +49,18 @@ pub(super) fn aggregate<'e>(group: &str, states: impl Iterator<Item = (&'e Entry
     adds.max().unwrap_or(State::Healthy)
 }
 
+/// How a group stands, and what it says of itself, while there are no checks at all; `required` says whether that is a
+/// fault. A restart would not mend it.
+pub(super) fn without_checks(group: &str, required: bool) -> (State, Option<&'static str>) {
+    const SAID: Option<&str> = Some("no checks are configured");
+    match group {
+        GROUP_READY if required => (State::Unhealthy, SAID),
+        GROUP_HEALTH if required => (State::Degraded, SAID),
+        GROUP_READY | GROUP_HEALTH => (State::Healthy, SAID),
+        _ => (State::Healthy, None),
+    }
+}
+
 /// The sentence that says which of its checks made a group `state`; none where it is healthy.
 pub(super) fn explain(group: &str, state: State, checks: &[Judged]) -> Option<String> {
     /// More names than these make no sentence.

@@ -26,6 +26,14 @@ macro_rules! definition {
     };
 }
 
+/// Of the board itself, because it is there when no check is.
+pub(super) static CHECKS: Definition = Definition {
+    name: "healthcheck.checks",
+    instrument: Instrument::UpDownCounter,
+    unit: "{check}",
+    attributes: &[],
+    help: "Number of checks that are configured",
+};
 definition!(
     UP,
     "healthcheck.up",
@@ -165,6 +173,7 @@ definition!(
 
 /// The metrics that this part fills.
 pub static DEFINITIONS: &[&Definition] = &[
+    &CHECKS,
     &UP,
     &STATUS,
     &INFO,
