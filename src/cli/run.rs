@@ -4,6 +4,8 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+#[cfg(feature = "otlp")]
+use tokio::runtime::Runtime;
 use tracing::error;
 use tracing::level_filters::LevelFilter;
 
@@ -32,14 +34,21 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Ok(read) => read,
         Err(refused) => return refused.code(),
     };
-    // Whoever waits for the end does it apart from everything that may get stuck; beside it only traces and logs are sent.
+    // Whoever waits for the end does it apart from everything that may get stuck.
     let waiting = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(waiting) => waiting,
         Err(error) => return refuse(&error),
     };
     #[cfg(feature = "otlp")]
-    let sent = agent::traces(&plan, &store, waiting.handle())
-        .and_then(|traces| Ok((traces, agent::logs(&plan, &store, waiting.handle())?)));
+    let sending = match sending(&plan) {
+        Ok(sending) => sending,
+        Err(error) => return refuse(&error),
+    };
+    #[cfg(feature = "otlp")]
+    let beside = sending.as_ref().unwrap_or(&waiting).handle();
+    #[cfg(feature = "otlp")]
+    let sent = agent::traces(&plan, &store, beside)
+        .and_then(|traces| Ok((traces, agent::logs(&plan, &store, beside)?)));
     #[cfg(feature = "otlp")]
     let (traces, logs) = match sent {
         Ok(sent) => sent,
@@ -74,7 +83,21 @@ pub(super) fn run(options: &Options) -> ExitCode {
     let code = waiting.block_on(until_told(agent, &stop));
     // What still blocks a thread of it goes with the process.
     waiting.shutdown_background();
+    #[cfg(feature = "otlp")]
+    if let Some(sending) = sending {
+        sending.shutdown_background();
+    }
     code
+}
+
+/// Where traces and logs are sent from, where any are: a collector that always has bytes ready keeps the thread of it.
+#[cfg(feature = "otlp")]
+fn sending(plan: &agent::Plan) -> io::Result<Option<Runtime>> {
+    if plan.otlp.traces.is_none() && plan.otlp.logs.is_none() {
+        return Ok(None);
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(1).thread_name("vitalsign-send").enable_all().build().map(Some)
 }
 
 async fn until_told(mut agent: Agent, stop: &Stop) -> ExitCode {
