@@ -199,7 +199,8 @@ impl Agent {
         let checks = plan.checks.len();
         let runner =
             runtime.enter(|| Runner::start(plan.checks, &board, store)).map_err(StartError::Duplicate)?;
-        let server = Server::start(listeners, &faces, Limits::default()).map_err(StartError::System)?;
+        let server =
+            Server::start(listeners, &faces, Limits::of_this_process(checks)).map_err(StartError::System)?;
         for address in server.addresses() {
             info!(%address, checks, "listening");
         }

@@ -3,6 +3,7 @@
 mod assets;
 mod check;
 mod config;
+mod descriptors;
 mod healthcheck;
 mod output;
 mod run;

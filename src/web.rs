@@ -5,13 +5,18 @@
 
 mod accept;
 mod audience;
+mod connection;
 mod document;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod health;
 mod ietf;
+mod limits;
+mod listener;
 mod metrics;
 mod pages;
+mod parts;
+mod places;
 mod plain;
 mod requests;
 mod router;
@@ -23,9 +28,20 @@ use crate::health::{Board, GroupView};
 use tokio::time::Instant;
 
 use crate::metrics::{Refresh, Store};
+use crate::model::Definition;
 
-pub use requests::DEFINITIONS;
-pub use server::{Limits, Server};
+pub use limits::Limits;
+pub use server::Server;
+
+/// The metrics that this part fills.
+pub static DEFINITIONS: &[&Definition] = &[
+    &requests::DURATION,
+    &requests::ACTIVE,
+    &places::CONNECTIONS,
+    &places::LIMIT,
+    &places::CLOSED,
+    &places::FAILURES,
+];
 
 /// What the answers are made from. Cheap to clone.
 #[derive(Clone)]
@@ -33,6 +49,7 @@ pub struct Faces(Arc<Inner>);
 
 struct Inner {
     board: Board,
+    store: Store,
     service: String,
     version: String,
     pages: pages::PageWorker,
@@ -56,11 +73,16 @@ impl Faces {
         refresh.push(Box::new(move |now| judged.refresh_metrics(now)));
         Ok(Self(Arc::new(Inner {
             board: board.clone(),
+            store: store.clone(),
             service: service.to_owned(),
             version: version.to_owned(),
             pages: pages::PageWorker::start(store, refresh)?,
             requests: requests::RequestMetrics::new(store),
         })))
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
     }
 
     /// The routes, for a server of the caller's own.

@@ -11,6 +11,7 @@ use crate::model::{Detail, State};
 use crate::runner::run_once;
 use crate::{telemetry, web};
 
+use super::descriptors;
 use super::output::{Log, complain, print_or};
 use super::run::{level, lines};
 use super::{CheckFormat, Options};
@@ -19,6 +20,7 @@ use super::{CheckFormat, Options};
 const UNKNOWN: u8 = 3;
 
 pub(super) fn check(options: &Options, names: &[String], format: CheckFormat) -> ExitCode {
+    descriptors::take_all();
     let Ok((mut plan, _)) = options.plan() else { return UNKNOWN.into() };
     for name in names {
         if !plan.checks.iter().any(|check| check.name.as_str() == name) {

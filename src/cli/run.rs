@@ -16,6 +16,7 @@ use crate::metrics::Store;
 use crate::telemetry;
 
 use super::Options;
+use super::descriptors;
 use super::output::{Log, complain};
 use super::signals::{Signals, Stop};
 
@@ -23,6 +24,7 @@ use super::signals::{Signals, Stop};
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 pub(super) fn run(options: &Options) -> ExitCode {
+    descriptors::take_all();
     let store = Store::new();
     // Before the configuration is read, which may complain.
     let started = Log::start(&store, Some(LAST_LINES)).and_then(|log| Ok((log, Signals::start()?)));

@@ -22,7 +22,7 @@ use crate::trace;
 
 use super::Faces;
 
-static DURATION: Definition = Definition {
+pub(super) static DURATION: Definition = Definition {
     name: "http.server.request.duration",
     instrument: Instrument::Histogram(&[
         0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
@@ -38,16 +38,13 @@ static DURATION: Definition = Definition {
     ],
     help: "How long requests to this process took",
 };
-static ACTIVE: Definition = Definition {
+pub(super) static ACTIVE: Definition = Definition {
     name: "http.server.active_requests",
     instrument: Instrument::UpDownCounter,
     unit: "{request}",
     attributes: &["http.request.method", "url.scheme"],
     help: "Number of requests to this process in flight",
 };
-
-/// The metrics that this part fills.
-pub static DEFINITIONS: &[&Definition] = &[&DURATION, &ACTIVE];
 
 /// The series of the requests seen so far.
 pub(super) struct RequestMetrics {

@@ -25,6 +25,11 @@ const GROUP_PATHS: [(&str, &str); 10] = [
     ("/-/ready", GROUP_READY),
 ];
 
+/// Whether `path` is one that probes ask for: answered before everything else.
+pub(super) fn is_probe(path: &str) -> bool {
+    GROUP_PATHS.iter().any(|(known, _)| *known == path)
+}
+
 pub(super) fn router(faces: Faces) -> Router {
     let mut router = Router::new()
         .route("/", get(front_page))

@@ -1,47 +1,26 @@
-//! The server: listeners, connections and their limits, on one thread with a runtime of its own.
-//!
-//! A client that is slow to ask, or asks for too much, loses its connection and nothing else.
+//! The server: its thread with a runtime of its own, from start to end.
 
-use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tower::ServiceExt;
-use tracing::debug;
 
 use crate::supervisor::{self, Guests};
 
 use super::Faces;
-use super::audience::Peer;
+use super::connection::Serving;
+use super::limits::Limits;
+use super::listener::Listener;
+use super::places::Places;
 
-/// What a client may take of the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections at once; one more waits to be accepted.
-    pub connections: usize,
-    /// How long a client may take to send the head of a request, the wait between two requests included.
-    pub head_within: Duration,
-    /// The longest head of a request, in bytes.
-    pub head_size: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { connections: 1024, head_within: Duration::from_secs(60), head_size: 16 * 1024 }
-    }
-}
+/// How many clients the system lets wait to be accepted, if it may have so many: a burst of them must not have it refuse
+/// a probe, which would ask again a second later.
+const WAITING: i32 = 4096;
 
 /// A running server; dropped, it ends.
 #[derive(Debug)]
@@ -61,6 +40,7 @@ impl Server {
         let addresses = listeners.iter().map(StdListener::local_addr).collect::<io::Result<_>>()?;
         for listener in &listeners {
             listener.set_nonblocking(true)?;
+            rustix::net::listen(listener, WAITING)?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, (deadline, until)) = (CancellationToken::new(), oneshot::channel());
@@ -101,21 +81,16 @@ async fn serve(
     stop: CancellationToken,
     deadline: oneshot::Receiver<Instant>,
 ) {
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    let (acceptors, connections, router) = (Guests::default(), Guests::default(), faces.router());
+    let places = Places::new(&limits, faces.store());
+    let (acceptors, connections) = (Guests::default(), Guests::default());
+    let serving = Serving::new(faces.router(), limits, places, stop.clone());
     // Here, because this is the thread that goes on when the runner is stuck.
     acceptors.start(watch(faces, stop.clone()));
     for listener in listeners {
         match TcpListener::from_std(listener) {
             Ok(listener) => {
-                let connection = Connections {
-                    router: router.clone(),
-                    limits,
-                    slots: Arc::clone(&slots),
-                    guests: connections.clone(),
-                    stop: stop.clone(),
-                };
-                acceptors.start(connection.accept(listener));
+                let taking = Listener { serving: Arc::clone(&serving), guests: connections.clone() };
+                acceptors.start(taking.accept(listener));
             }
             Err(error) => tracing::error!(%error, "a listener could not be used"),
         }
@@ -148,71 +123,5 @@ async fn watch(faces: Faces, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = looks => {}
-    }
-}
-
-struct Connections {
-    router: Router,
-    limits: Limits,
-    slots: Arc<Semaphore>,
-    guests: Guests,
-    stop: CancellationToken,
-}
-
-impl Connections {
-    async fn accept(self, listener: TcpListener) {
-        /// How long to wait when the system has no file descriptor left to accept with.
-        const BREATH: Duration = Duration::from_millis(50);
-        loop {
-            let slot = tokio::select! {
-                () = self.stop.cancelled() => return,
-                slot = Arc::clone(&self.slots).acquire_owned() => slot,
-            };
-            let accepted = tokio::select! {
-                () = self.stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    let serving = self.serve(stream, peer);
-                    self.guests.start(async move {
-                        serving.await;
-                        drop(slot);
-                    });
-                }
-                Err(error) => {
-                    debug!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(BREATH).await;
-                }
-            }
-        }
-    }
-
-    fn serve(&self, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + use<> {
-        let router = self.router.clone().map_request(move |mut request: Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            request.map(axum::body::Body::new)
-        });
-        let (limits, stop) = (self.limits, self.stop.clone());
-        async move {
-            // Small answers go out at once; a failure here costs latency only.
-            let _ = stream.set_nodelay(true);
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new())
-                .header_read_timeout(limits.head_within)
-                .max_buf_size(limits.head_size);
-            let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                debug!(%error, "a connection ended badly");
-            }
-        }
     }
 }
