@@ -36,8 +36,11 @@ pub(crate) use gzip::compress as gzip;
 #[cfg(feature = "otlp")]
 pub(crate) use gzip::uncompress as gunzip;
 pub(crate) use observers::Observe;
-#[cfg(feature = "otlp")]
 use target::TARGET_INFO;
+
+/// The metrics that this part fills.
+pub static DEFINITIONS: &[&crate::model::Definition] =
+    &[&page::PAGE_AGE, &store::SERIES, &store::SERIES_DROPPED, &TARGET_INFO];
 
 pub use format::Format;
 pub use labels::Labels;
@@ -49,6 +52,6 @@ pub use selection::Selection;
 pub use series::{Counter, Gauge, Histogram};
 pub use snapshot::Snapshot;
 pub(crate) use store::Owned;
-pub use store::{DEFINITIONS, Scope, Store};
+pub use store::{Scope, Store};
 pub use target::{Attribute, AttributeValue};
 pub use text::render;

@@ -184,6 +184,34 @@ fn page() -> Vec<Panel> {
         .unit("short")
         .stacked_bars()
         .when_empty("None refused"),
+        Panel::series(
+            "Age of pages",
+            "How old the values of a page were when a scraper got it. Good is below a second; above two, pages take too \
+             long to make, and above five a scrape fails.",
+            8,
+        )
+        .query(format!("max by ({BY}) (<vitalsign.page.age>)"), "{{instance}}")
+        .min(0),
+        Panel::series(
+            "Connections of clients",
+            "How many connections scrapers, probes and others have to each agent, and how many it keeps.",
+            8,
+        )
+        .query(format!("max by ({BY}) (<vitalsign.web.connections>)"), "open · {{instance}}")
+        .query(format!("max by ({BY}) (<vitalsign.web.connections.limit>)"), "limit · {{instance}}")
+        .limits("/^limit/")
+        .min(0),
+        Panel::series(
+            "Connections closed by the agent",
+            "Connections of clients that were too slow, or that gave way to others because too many are open, by reason, \
+             and those that could not be accepted for want of file descriptors. A few idle_timeout are normal.",
+            8,
+        )
+        .query("sum by (reason) (increase(<vitalsign.web.closed_connections>[$__rate_interval])) > 0", "{{reason}}")
+        .query("sum by (instance) (increase(<vitalsign.web.accept_failures>[$__rate_interval])) > 0", "not accepted · {{instance}}")
+        .unit("short")
+        .stacked_bars()
+        .when_empty("None closed"),
     ]
 }
 

@@ -28,13 +28,14 @@ use super::alias::Alias;
 use super::format::Format;
 use super::names::prometheus_name;
 use super::openmetrics::counter_family;
+use super::page::PAGE_AGE;
 use super::series::Counter;
 use super::snapshot::Snapshot;
 use super::store::{SERIES_DROPPED, Store};
 use crate::model::Instrument;
 use crate::supervisor;
 
-/// How long a page waits for all registries together; a reader of the page waits for 250 ms.
+/// How long a page waits for all registries together; without theirs, a page is there soon.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What joined one store.
@@ -267,7 +268,8 @@ fn own_names(snapshot: &Snapshot, aliases: &[Alias]) -> HashSet<String> {
         names
     };
     let aliases = aliases.iter().map(|alias| alias.shape.definition);
-    snapshot.definitions().chain(aliases).flat_map(names).collect()
+    let others = aliases.chain([&PAGE_AGE]);
+    snapshot.definitions().chain(others).flat_map(names).collect()
 }
 
 /// What the samples of a type have behind the name.

@@ -1,7 +1,7 @@
 //! The formats that a page of metrics can have.
 
 use super::alias::Alias;
-use super::snapshot::Snapshot;
+use super::snapshot::{Shape, Snapshot};
 use super::{openmetrics, text};
 
 /// How a page of metrics is written.
@@ -44,6 +44,14 @@ impl Format {
         match self {
             Self::Text => text::write_aliases::<text::Text>(aliases, out),
             Self::OpenMetrics => text::write_aliases::<openmetrics::OpenMetrics>(aliases, out),
+        }
+    }
+
+    /// Writes a gauge without labels.
+    pub(super) fn write_gauge(self, shape: &Shape, value: f64, out: &mut Vec<u8>) {
+        match self {
+            Self::Text => text::write_gauge::<text::Text>(shape, value, out),
+            Self::OpenMetrics => text::write_gauge::<openmetrics::OpenMetrics>(shape, value, out),
         }
     }
 

@@ -4,6 +4,9 @@
 //! A page of one format ends the time of those of the others: they were made earlier, and a reader of both would see
 //! counters step back.
 //!
+//! The last lines are made anew each time that a page goes out: they tell how old it is by then, and nothing else would
+//! be true of a page that is kept. A page and its end are one text, and one gzip member.
+//!
 //! Where only compressed pages are asked for, as Prometheus does, there is never more of the text than a piece: of ten
 //! thousand checks it would be fifty megabytes.
 //!
@@ -19,9 +22,19 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::format::Format;
-use super::gzip::{self, Gzip};
+use super::gzip::{Gzip, Open, Sum};
 use super::selection::Selection;
+use super::snapshot::Shape;
 use super::store::Store;
+use crate::model::{Definition, Instrument};
+
+pub(super) static PAGE_AGE: Definition = Definition {
+    name: "vitalsign.page.age",
+    instrument: Instrument::Gauge,
+    unit: "s",
+    attributes: &[],
+    help: "Age of the values of this page when it was handed out",
+};
 
 /// How long a page may stand while values change that do not [`Store::touch`], such as those about requests.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -43,7 +56,9 @@ pub struct Page {
     pub format: Format,
     /// One of these two is there.
     text: Option<Bytes>,
-    gzip: Option<Bytes>,
+    gzip: Option<Open>,
+    /// How its age is written.
+    age: Arc<Shape>,
     generation: u64,
     made: Instant,
     expires: Instant,
@@ -53,12 +68,12 @@ pub struct Page {
 }
 
 impl Page {
-    fn unwritten(fresh: Fresh, format: Format, last: &Arc<AtomicU64>) -> Self {
+    fn unwritten(fresh: Fresh, format: Format, last: &Arc<AtomicU64>, age: &Arc<Shape>) -> Self {
         let Fresh { generation, at, expires } = fresh;
         let expires = expires.unwrap_or(at + MAX_AGE);
         let number = last.fetch_add(1, Ordering::AcqRel) + 1;
-        let last = Arc::clone(last);
-        Self { format, text: None, gzip: None, generation, made: at, expires, number, last }
+        let (last, age) = (Arc::clone(last), Arc::clone(age));
+        Self { format, text: None, gzip: None, age, generation, made: at, expires, number, last }
     }
 
     /// Whether the page is there as one gzip member, or as text.
@@ -67,30 +82,56 @@ impl Page {
         if compressed { self.gzip.is_some() } else { self.text.is_some() }
     }
 
-    /// The text, unpacked where nobody asked for it before.
+    /// How long before `now` its values began to be read.
+    #[must_use]
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.made)
+    }
+
+    /// The text but for its end; unpacked where nobody asked for it before, which may take milliseconds.
     #[must_use]
     pub fn text(&self) -> Bytes {
         match (&self.text, &self.gzip) {
             (Some(text), _) => text.clone(),
-            (None, gzip) => gzip::uncompress(gzip.as_deref().unwrap_or_default()).into(),
+            (None, Some(gzip)) => gzip.uncompress().into(),
+            (None, None) => Bytes::new(),
         }
     }
 
-    /// The text as one gzip member, if somebody asked for it.
+    /// The text as it goes out at `now`, in two parts.
     #[must_use]
-    pub fn gzip(&self) -> Option<Bytes> {
-        self.gzip.clone()
+    pub fn text_at(&self, now: Instant) -> [Bytes; 2] {
+        [self.text(), self.end(now).into()]
     }
 
-    /// The text of what `selection` chooses. May take milliseconds: not for a thread that serves others.
+    /// The text as it goes out at `now` as one gzip member in two parts, if somebody asked for it compressed.
     #[must_use]
-    pub fn select(&self, selection: &Selection) -> Vec<u8> {
+    pub fn gzip_at(&self, now: Instant) -> Option<[Bytes; 2]> {
+        self.gzip.as_ref().map(|gzip| [gzip.bytes.clone(), gzip.end(&self.end(now)).into()])
+    }
+
+    /// The last lines.
+    fn end(&self, now: Instant) -> Vec<u8> {
+        let mut end = Vec::with_capacity(256);
+        // Microseconds: what is beyond them is long over when it arrives.
+        let age = Duration::from_micros(u64::try_from(self.age(now).as_micros()).unwrap_or(u64::MAX));
+        self.format.write_gauge(&self.age, age.as_secs_f64(), &mut end);
+        self.format.end(&mut end);
+        end
+    }
+
+    /// The text of what `selection` chooses, as it goes out at `now`. May take milliseconds: not for a thread that serves
+    /// others.
+    #[must_use]
+    pub fn select(&self, selection: &Selection, now: Instant) -> Vec<u8> {
         let mut filter = selection.filter();
         match (&self.text, &self.gzip) {
             // Writing into memory cannot fail.
             (Some(text), _) => drop(filter.write_all(text)),
-            (None, gzip) => gzip::uncompress_into(gzip.as_deref().unwrap_or_default(), &mut filter),
+            (None, Some(gzip)) => gzip.uncompress_into(&mut filter),
+            (None, None) => {}
         }
+        drop(filter.write_all(&self.end(now)));
         filter.chosen()
     }
 
@@ -137,7 +178,7 @@ impl Sources {
         Fresh { generation, at: now, expires }
     }
 
-    /// Writes the page of what there is; `full` may take away what was written so far, at every few lines.
+    /// Writes the page of what there is, but for its end; `full` may take away what was written so far, at every few lines.
     fn write(&self, format: Format, out: &mut Vec<u8>, full: &mut dyn FnMut(&mut Vec<u8>)) {
         self.store.whole(|snapshot| {
             format.write_families(snapshot, out, full);
@@ -146,7 +187,6 @@ impl Sources {
             #[cfg(feature = "prometheus-interop")]
             self.store.foreign().render(snapshot, aliases, format, out);
         });
-        format.end(out);
     }
 }
 
@@ -155,6 +195,7 @@ pub struct Pages {
     sources: Arc<Sources>,
     /// The number of the last page.
     last: Arc<AtomicU64>,
+    age: Arc<Shape>,
     /// The last page of each format.
     current: [Option<Page>; Format::ALL.len()],
     buffers: Arc<Buffers>,
@@ -173,6 +214,7 @@ impl Pages {
         Self {
             sources: Arc::new(Sources { store, refresh }),
             last: Arc::default(),
+            age: Arc::new(Shape::new(&PAGE_AGE)),
             current: Default::default(),
             buffers: Arc::default(),
             gzip: None,
@@ -203,8 +245,10 @@ impl Pages {
         let last = self.current.get_mut(format as usize).and_then(Option::take);
         let mut page = match (fresh, last) {
             (None, Some(page)) => page,
-            (Some(fresh), _) => Page::unwritten(fresh, format, &self.last),
-            (None, None) => Page::unwritten(self.sources.refresh(Instant::now()), format, &self.last),
+            (Some(fresh), _) => Page::unwritten(fresh, format, &self.last, &self.age),
+            (None, None) => {
+                Page::unwritten(self.sources.refresh(Instant::now()), format, &self.last, &self.age)
+            }
         };
         if !compressed {
             self.text_until = Some(page.made + TEXT_FOR);
@@ -214,18 +258,22 @@ impl Pages {
             let mut text = self.buffers.take();
             match &page.gzip {
                 // Not written anew: values have changed since.
-                Some(gzip) => text.extend_from_slice(&gzip::uncompress(gzip)),
+                Some(gzip) => text.extend_from_slice(&gzip.uncompress()),
                 None => self.sources.write(format, &mut text, &mut |_| {}),
             }
             page.text = Some(self.buffers.lend(text));
         }
         if page.gzip.is_none() && compressed {
             let mut packed = self.buffers.take();
-            match &page.text {
-                Some(text) => self.gzip.get_or_insert_default().compress(text, &mut packed),
+            let sum = match &page.text {
+                Some(text) => {
+                    let gzip = self.gzip.get_or_insert_default();
+                    gzip.begin(&mut packed);
+                    gzip.leave_open(text, &mut packed)
+                }
                 None => self.compress_pieces(format, &mut packed),
-            }
-            page.gzip = Some(self.buffers.lend(packed));
+            };
+            page.gzip = Some(Open { bytes: self.buffers.lend(packed), sum });
         }
         if let Some(place) = self.current.get_mut(format as usize) {
             *place = Some(page.clone());
@@ -234,7 +282,7 @@ impl Pages {
     }
 
     /// Compresses a page of which there is no text, one piece after the other.
-    fn compress_pieces(&mut self, format: Format, out: &mut Vec<u8>) {
+    fn compress_pieces(&mut self, format: Format, out: &mut Vec<u8>) -> Arc<Sum> {
         let Self { sources, gzip, piece, .. } = self;
         let gzip = gzip.get_or_insert_default();
         piece.clear();
@@ -245,7 +293,7 @@ impl Pages {
                 piece.clear();
             }
         });
-        gzip.end(piece, out);
+        gzip.leave_open(piece, out)
     }
 }
 
@@ -290,7 +338,7 @@ impl Drop for Lent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Definition, Instrument};
+    use crate::metrics::gzip;
 
     static VALUE: Definition = Definition {
         name: "value",
@@ -312,7 +360,7 @@ mod tests {
         value.set(2.0);
         let again = pages.page(now, Format::Text, true);
         assert_eq!(first.text(), again.text(), "nobody said that values changed");
-        assert_eq!(gzip::uncompress(&again.gzip().unwrap()), first.text());
+        assert_eq!(again.gzip.as_ref().unwrap().uncompress(), first.text());
         let shows = |page: Page, line: &str| String::from_utf8_lossy(&page.text()).contains(line);
         assert!(shows(pages.page(now + expiry, Format::Text, false), "\nvalue 2\n"), "the page had expired");
         value.set(3.0);
@@ -328,10 +376,37 @@ mod tests {
         let now = Instant::now();
         let text = pages.page(now, Format::Text, false);
         let open = pages.page(now, Format::OpenMetrics, false);
-        assert!(open.text().ends_with(b"# EOF\n") && !text.text().ends_with(b"# EOF\n"));
+        let ends = |page: &Page| page.text_at(now).concat().ends_with(b"# EOF\n");
+        assert!(ends(&open) && !ends(&text));
         let again = pages.page(now, Format::OpenMetrics, false);
         assert_eq!(again.text().as_ptr(), open.text().as_ptr(), "nothing changed, so nothing was made");
         assert!(!text.is_young(now), "another one was made since");
+    }
+
+    #[test]
+    fn a_page_tells_how_old_it_is_when_it_goes_out() {
+        let store = Store::new();
+        store.gauge(&VALUE, &[]).set(1.0);
+        let (mut pages, made) = (Pages::new(store, Vec::new()), Instant::now());
+        for format in Format::ALL {
+            let page = pages.page(made, format, true);
+            for (milliseconds, age) in [(0, "0"), (250, "0.25"), (2_000, "2")] {
+                let now = made + Duration::from_millis(milliseconds);
+                let texts =
+                    [page.text_at(now).concat(), gzip::uncompress(&page.gzip_at(now).unwrap().concat())];
+                let line = format!("\nvitalsign_page_age_seconds {age}\n");
+                for text in texts {
+                    let text = String::from_utf8(text).unwrap();
+                    assert_eq!(text.matches(&line).count(), 1, "{text}");
+                    assert!(
+                        text.starts_with("# HELP value A value\n") && text.contains("\nvalue 1\n"),
+                        "{text}"
+                    );
+                }
+                let chosen = page.select(&["vitalsign_page_age_seconds"].into_iter().collect(), now);
+                assert!(String::from_utf8(chosen).unwrap().contains(&line));
+            }
+        }
     }
 
     #[test]

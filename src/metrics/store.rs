@@ -24,7 +24,6 @@ use super::labels::Labels;
 use super::observers::{Observe, Observers};
 use super::series::{Counter, Gauge, Histogram, Series, Value};
 use super::snapshot::{Family, Shape, Snapshot};
-use super::target::TARGET_INFO;
 
 pub(crate) use scope::Owned;
 pub use scope::Scope;
@@ -34,7 +33,7 @@ const FEW: usize = 16;
 /// How many series a store holds unless told otherwise; a histogram counts for one.
 const DEFAULT_LIMIT: usize = 1_000_000;
 
-static SERIES: Definition = Definition {
+pub(super) static SERIES: Definition = Definition {
     name: "vitalsign.series",
     instrument: Instrument::Gauge,
     unit: "{series}",
@@ -49,9 +48,6 @@ pub(super) static SERIES_DROPPED: Definition = Definition {
     attributes: &["reason"],
     help: "Number of series that were refused, by reason",
 };
-
-/// The metrics that this part fills.
-pub static DEFINITIONS: &[&Definition] = &[&SERIES, &SERIES_DROPPED, &TARGET_INFO];
 
 /// All series of the process. Cheap to clone; every clone is the same store.
 #[derive(Clone, Debug)]

@@ -80,11 +80,16 @@ pub(super) fn write<F: Form>(snapshot: &Snapshot, out: &mut Vec<u8>, full: &mut 
 pub(super) fn write_aliases<F: Form>(aliases: &[Alias], out: &mut Vec<u8>) {
     for alias in aliases {
         if let Some(value) = alias.value() {
-            out.extend_from_slice(F::header(&alias.shape));
-            alias.shape.plain.write(&[], out);
-            write_float(value, out);
+            write_gauge::<F>(&alias.shape, value, out);
         }
     }
+}
+
+/// Writes a gauge that is its family's only series and has no labels.
+pub(super) fn write_gauge<F: Form>(shape: &Shape, value: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(F::header(shape));
+    shape.plain.write(&[], out);
+    write_float(value, out);
 }
 
 /// Writes the lines of all series, and where the format has it since when a counter counts that others count; says

@@ -5,7 +5,9 @@
 //! enough starts another one, which makes a page of what there is, and the first ends when it comes back.
 //!
 //! Who asks again within a second gets the page that there is, and the next one is made a moment after it has gone out:
-//! many readers wait for none of each other, and a page is never older than its next expiry allows.
+//! many readers wait for none of each other, and a page is never older than its next expiry allows. Whoever comes later
+//! waits for the next page, but not for ever: then the last one does if it is young still, and nothing if it is not,
+//! because values of long ago look like those of now.
 
 use std::io;
 use std::sync::Arc;
@@ -21,8 +23,10 @@ use crate::supervisor;
 
 /// How long the numbers may take to be read before the thread that reads them is relieved.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How long a request then waits for the page of the other thread before it takes the last one.
-const GRACE: Duration = Duration::from_millis(50);
+/// How long a request waits for a page: less than any scraper does.
+const WAIT: Duration = Duration::from_secs(2);
+/// How old a page may be that goes out because the next one is not there in time.
+const OLDEST: Duration = Duration::from_secs(5);
 /// How long the next page waits when nobody else does: a large one is still on its way when the system has taken it,
 /// and making the next meanwhile doubled the slowest hundredth of its transfers.
 const BREATH: Duration = Duration::from_millis(10);
@@ -103,7 +107,7 @@ impl PageWorker {
         Ok(Self(shared))
     }
 
-    /// A page that is not old; the last one there was where none can be had in time.
+    /// A page that is not old; none where there is no such page in time.
     pub(super) async fn page(&self, format: Format, compressed: bool) -> Option<Handed> {
         let shared = &self.0;
         let last = shared.last.get(format as usize)?;
@@ -113,15 +117,13 @@ impl PageWorker {
             let next = (!newest).then(|| Next { shared: Arc::clone(shared), format, compressed });
             return Some(Handed { page: Page::clone(&page), next });
         }
-        let mut answer = shared.order(format, compressed);
-        let mut page = timeout(PATIENCE, &mut answer).await;
-        if page.is_err() {
-            shared.relieve();
-            page = timeout(GRACE, answer).await;
-        }
-        let page = match page {
-            Ok(Ok(page)) => page,
-            _ => Page::clone(&*last.load_full()?),
+        let made = timeout(WAIT, shared.made(shared.order(format, compressed))).await;
+        let page = match made {
+            Ok(Some(page)) => page,
+            _ => {
+                let young = |page: &Arc<Page>| page.age(Instant::now()) <= OLDEST;
+                Page::clone(&*last.load_full().filter(young)?)
+            }
         };
         Some(Handed { page, next: None })
     }
@@ -168,6 +170,16 @@ impl Shared {
         }
         self.called.notify_all();
         answer
+    }
+
+    /// The page that was ordered. Has a thread relieved that hangs, whenever it begins to.
+    async fn made(self: &Arc<Self>, mut answer: oneshot::Receiver<Page>) -> Option<Page> {
+        loop {
+            match timeout(PATIENCE, &mut answer).await {
+                Ok(page) => return page.ok(),
+                Err(_) => self.relieve(),
+            }
+        }
     }
 
     /// Starts another thread in place of one that has been reading for too long.
@@ -316,5 +328,75 @@ mod tests {
             }
         };
         timeout(LONG, newest).await.unwrap();
+    }
+
+    /// Numbers that nobody can read while it is closed.
+    #[derive(Clone, Default)]
+    struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+    impl Gate {
+        fn set_closed(&self, closed: bool) {
+            *self.0.0.lock() = closed;
+            self.0.1.notify_all();
+        }
+
+        fn refresh(&self) -> Vec<Refresh> {
+            let gate = self.clone();
+            vec![Box::new(move |_| {
+                let (closed, changed) = &*gate.0;
+                changed.wait_while(&mut closed.lock(), |closed| *closed);
+                None
+            })]
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_is_being_made_is_waited_for() {
+        let (store, gate) = (Store::new(), Gate::default());
+        let value = store.gauge(&VALUE, &[]);
+        value.set(1.0);
+        let worker = PageWorker::start(&store, gate.refresh()).unwrap();
+        worker.page(Format::Text, false).await.unwrap();
+        gate.set_closed(true);
+        value.set(2.0);
+        // Until the last page is no longer young.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let opened = async {
+            // The second thread is given up after twice the patience.
+            while worker.0.desk.lock().hanging < 2 {
+                tokio::task::yield_now().await;
+            }
+            gate.set_closed(false);
+        };
+        let (page, ()) = tokio::join!(worker.page(Format::Text, false), opened);
+        assert!(text(&page.unwrap()).contains("\nvalue 2\n"));
+    }
+
+    #[tokio::test]
+    async fn the_last_page_is_shown_while_it_is_young_and_then_none() {
+        let (store, gate) = (Store::new(), Gate::default());
+        let value = store.gauge(&VALUE, &[]);
+        value.set(1.0);
+        let worker = PageWorker::start(&store, gate.refresh()).unwrap();
+        worker.page(Format::Text, false).await.unwrap();
+        gate.set_closed(true);
+        value.set(2.0);
+        // The threads do not know what time it is here.
+        store.touch();
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let page = worker.page(Format::Text, false).await.expect("one of four seconds ago");
+        assert!(text(&page).contains("\nvalue 1\n") && page.page.age(Instant::now()) >= WAIT);
+        assert!(worker.page(Format::Text, false).await.is_none(), "it is six seconds old");
+        tokio::time::resume();
+        gate.set_closed(false);
+        let page = async {
+            loop {
+                if let Some(page) = worker.page(Format::Text, false).await {
+                    return page;
+                }
+            }
+        };
+        assert!(text(&timeout(LONG, page).await.unwrap()).contains("\nvalue 2\n"));
     }
 }

@@ -31,10 +31,10 @@ struct Received {
     attributes: Vec<String>,
 }
 
-/// The metrics that are sent, which is all but what the resource says.
+/// The metrics that are sent, which is all but what the resource says, and the age of a page.
 fn definitions() -> Vec<&'static Definition> {
     let mut all = vitalsign::agent::definitions();
-    all.retain(|definition| definition.name != "target.info");
+    all.retain(|definition| !["target.info", "vitalsign.page.age"].contains(&definition.name));
     all.sort_by_key(|definition| definition.name);
     all
 }
