@@ -12,6 +12,8 @@
 
 mod harness;
 
+#[path = "hostile/clients.rs"]
+mod clients;
 #[cfg(feature = "otlp")]
 #[path = "hostile/collectors.rs"]
 mod collectors;
@@ -28,6 +30,8 @@ mod killed;
 mod matrix;
 #[path = "hostile/outputs.rs"]
 mod outputs;
+#[path = "hostile/pages.rs"]
+mod pages;
 #[path = "hostile/peers.rs"]
 mod peers;
 #[path = "hostile/peers_work.rs"]

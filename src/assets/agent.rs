@@ -207,11 +207,11 @@ fn page() -> Vec<Panel> {
              and those that could not be accepted for want of file descriptors. A few idle_timeout are normal.",
             8,
         )
-        .query("sum by (reason) (increase(<vitalsign.web.closed_connections>[$__rate_interval])) > 0", "{{reason}}")
-        .query("sum by (instance) (increase(<vitalsign.web.accept_failures>[$__rate_interval])) > 0", "not accepted · {{instance}}")
+        .query("sum by (reason) (increase(<vitalsign.web.closed_connections>[$__rate_interval]))", "{{reason}}")
+        .query("sum by (instance) (increase(<vitalsign.web.accept_failures>[$__rate_interval]))", "not accepted · {{instance}}")
         .unit("short")
-        .stacked_bars()
-        .when_empty("None closed"),
+        .min(0)
+        .stacked_bars(),
     ]
 }
 

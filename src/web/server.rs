@@ -44,11 +44,13 @@ impl Server {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, (deadline, until)) = (CancellationToken::new(), oneshot::channel());
-        let (stopped, faces, (alive, ended)) = (stop.clone(), faces.clone(), oneshot::channel());
+        let places = Places::new(&limits, faces.store());
+        let serving = Serving::new(faces.router(), limits, places, stop.clone());
+        let (faces, (alive, ended)) = (faces.clone(), oneshot::channel());
         supervisor::thread("vitalsign-web", move || {
             // Dropped when the thread ends, however it ends.
             let _alive: oneshot::Sender<()> = alive;
-            runtime.block_on(serve(listeners, faces, limits, stopped, until));
+            runtime.block_on(serve(listeners, faces, serving, until));
         })?;
         Ok(Self { addresses, stop: stop.drop_guard(), deadline, ended })
     }
@@ -77,15 +79,12 @@ impl Server {
 async fn serve(
     listeners: Vec<StdListener>,
     faces: Faces,
-    limits: Limits,
-    stop: CancellationToken,
+    serving: Arc<Serving>,
     deadline: oneshot::Receiver<Instant>,
 ) {
-    let places = Places::new(&limits, faces.store());
     let (acceptors, connections) = (Guests::default(), Guests::default());
-    let serving = Serving::new(faces.router(), limits, places, stop.clone());
     // Here, because this is the thread that goes on when the runner is stuck.
-    acceptors.start(watch(faces, stop.clone()));
+    acceptors.start(watch(faces, serving.stop().clone()));
     for listener in listeners {
         match TcpListener::from_std(listener) {
             Ok(listener) => {
@@ -95,7 +94,7 @@ async fn serve(
             Err(error) => tracing::error!(%error, "a listener could not be used"),
         }
     }
-    stop.cancelled().await;
+    serving.stop().cancelled().await;
     let deadline = deadline.await.unwrap_or_else(|_| Instant::now());
     acceptors.finish(deadline).await;
     connections.finish(deadline).await;

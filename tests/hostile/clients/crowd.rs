@@ -61,7 +61,6 @@ impl Crowd {
     }
 
     /// The same from so many addresses.
-    #[expect(clippy::disallowed_methods, reason = "clients of the tests")]
     pub(super) fn gather_from(
         agent: SocketAddr,
         clients: usize,
