@@ -95,7 +95,10 @@ fn withstands(agent: &Agent, clients: usize) {
         closed(&after, "no_place") + closed(&after, "peer_share") + closed(&after, "no_file_descriptor");
     assert!(refused >= clients as f64 - limit, "{refused} gave way, of {clients} for {limit} places");
     println!("{clients} hostile clients, {limit} places: live {times}; {refused} connections gave way");
-    assert!(times.hundredth < Duration::from_secs(2), "live took {times}");
+    // Far beyond what it takes (less than 50 ms), because tests run unoptimized beside others, and the crowd on the same
+    // processors: clients that do keep a place silence live for a minute, or for ever.
+    assert!(times.median < Duration::from_millis(500), "live took {times}");
+    assert!(times.hundredth < Duration::from_secs(10), "live took {times}");
     assert_eq!(after.value("healthcheck_up", &[("healthcheck_name", "full")]), Some(1.0));
     for failure in after.values("healthcheck_failures_total") {
         let refused = failure.has(&[("healthcheck_name", "near"), ("error_type", "connection_refused")]);

@@ -28,7 +28,7 @@ struct Shared {
 /// How long they took.
 pub(super) struct Times {
     asked: usize,
-    median: Duration,
+    pub(super) median: Duration,
     /// The fastest of the slowest hundredth.
     pub(super) hundredth: Duration,
     slowest: Duration,
