@@ -33,7 +33,7 @@ mod sql;
 mod sqlite;
 mod tasks;
 mod tcp;
-#[cfg(any(feature = "amqp", feature = "http", feature = "redis"))]
+#[cfg(any(feature = "amqp", feature = "http", feature = "postgres", feature = "redis"))]
 mod tls;
 mod usage;
 
@@ -52,6 +52,8 @@ pub use run::Run;
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use pool::PoolCheck;
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::limit_memory;
 pub(crate) use tasks::{GroupTasks, RuntimeTasks, threshold as tasks_threshold};
 
 /// Something that can be asked how it is.

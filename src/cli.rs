@@ -129,6 +129,8 @@ impl ValueEnum for LogFormat {
 #[must_use]
 pub fn main() -> ExitCode {
     telemetry::report_panics(|what| complain(&what));
+    #[cfg(feature = "sqlite")]
+    crate::agent::limit_memory();
     let Command { mut options, action } = match Command::try_parse() {
         Ok(command) => command,
         Err(other) => {

@@ -4,6 +4,7 @@
 mod tls;
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 
 use rustix::io::Errno;
@@ -35,6 +36,18 @@ impl From<(Reason, Cause)> for Failure {
         Self { reason, cause: Some(cause) }
     }
 }
+
+/// A peer says more than so many bytes, which is where nobody listens any longer.
+#[derive(Debug)]
+pub(crate) struct AnswerTooLarge(pub(crate) usize);
+
+impl fmt::Display for AnswerTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "more than {} bytes", self.0)
+    }
+}
+
+impl Error for AnswerTooLarge {}
 
 /// What an I/O error stands for.
 #[must_use]
@@ -95,6 +108,9 @@ pub(crate) fn of_source(error: &(dyn Error + 'static)) -> Option<Failure> {
         #[cfg(not(feature = "_tls"))]
         if cause.is::<rustls::Error>() {
             return Some(Reason::Tls.into());
+        }
+        if cause.is::<AnswerTooLarge>() {
+            return Some(Cause::AnswerTooLarge.into());
         }
         if let Some(io) = cause.downcast_ref::<io::Error>() {
             return Some(of_io(io));

@@ -38,6 +38,26 @@ pub(crate) struct Identity {
     pub(crate) key: Arc<PrivateKeyDer<'static>>,
 }
 
+#[cfg(feature = "postgres")]
+impl Identity {
+    /// Reads a certificate and its key, both in PEM.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub(crate) fn read(chain: &[u8], key: &[u8]) -> Result<Self, &'static str> {
+        let identity = Self { chain: certificates(chain)?, key: private_key(key)? };
+        identity.check().map(|()| identity)
+    }
+}
+
+impl Identity {
+    /// Whether the key is that of the certificate.
+    fn check(&self) -> Result<(), &'static str> {
+        let certified = CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), &provider());
+        certified.map(drop).map_err(|_| NOT_ITS_KEY)
+    }
+}
+
 /// Makes ring the process's provider of cryptography, unless the application has chosen one before.
 pub(crate) fn install_provider() {
     let _ = default_provider().install_default();
@@ -87,11 +107,7 @@ pub(crate) fn identity(
         }
     }
     let identity = Identity { chain: chain?, key: secret? };
-    let (chain, secret) = (identity.chain.clone(), identity.key.clone_key());
-    if CertifiedKey::from_der(chain, secret, &provider()).is_err() {
-        fields.problem(key, NOT_ITS_KEY);
-        return None;
-    }
+    identity.check().map_err(|problem| fields.problem(key, problem)).ok()?;
     Some(identity)
 }
 

@@ -23,8 +23,9 @@ mod settings;
 use tokio::time::timeout_at;
 
 use self::alarm::Alarms;
-use self::connection::{Connection, Depth, Failure, Wire};
+use self::connection::{Connection, Depth, Failure};
 use self::settings::Settings;
+use super::net::Wire;
 use super::{Built, Check, Kind, Probe, Run, Target, net, reasons, tls};
 use crate::config::Fields;
 use crate::model::{Definition, Instrument, Measurement, Measures, Name, Outcome, Phase, Reason, Unit, When};

@@ -117,7 +117,7 @@ impl HttpCheck {
     fn new(settings: Settings) -> Result<Self, &'static str> {
         let Settings { url, method, headers, body, redirects, proxy, tls, version, reuse, max_body, .. } =
             settings;
-        let route = Route::new(&url, proxy.as_ref().map(SecretUrl::expose), &tls, version)?;
+        let route = Route::new(&url, proxy.as_ref().map(SecretUrl::expose), &tls, version, max_body)?;
         let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.expose().to_owned()));
         let question = Question::new(url, method.method(), headers, body);
         question.request(false, None).ok_or("cannot be asked for")?;
@@ -138,7 +138,7 @@ impl HttpCheck {
     /// Asks and judges.
     async fn ask(&self, run: &Run, seen: &mut Seen) -> Result<Outcome, Outcome> {
         let mut question = Cow::Borrowed(&self.question);
-        let mut kept = self.kept.take();
+        let mut kept = self.kept.take().inspect(|(_, connection)| connection.renew());
         for left in (0..=self.redirects).rev() {
             let (mut connection, response) =
                 self.send(run, &question, kept, seen).await.map_err(Failed::outcome)?;

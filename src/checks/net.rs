@@ -1,17 +1,16 @@
-//! From a host name and a port to an open TCP connection, for the kinds that speak their protocol themselves, and for
-//! drivers that would connect by themselves.
+//! From a host name and a port to an open TCP connection that takes in a [limited](limit) number of bytes.
 //!
 //! Costs one look-up, which an address needs none of, and one connection. Knows no protocol.
 
 mod address;
+mod limit;
 mod race;
-#[cfg(feature = "postgres")]
-mod relay;
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -21,8 +20,17 @@ use crate::reasons::{self, Failure};
 use crate::resolver;
 
 pub(super) use address::Address;
-#[cfg(feature = "postgres")]
-pub(super) use relay::Relay;
+#[cfg(feature = "http")]
+pub(super) use limit::MOST;
+pub(super) use limit::{Allowance, Limited};
+
+/// What bytes go through: TCP, TLS on it, or a socket of the machine.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// An open connection.
+pub(super) type Stream = Limited<TcpStream>;
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -39,7 +47,7 @@ impl fmt::Display for Unconnected {
 }
 
 /// Looks up and connects to the first address that answers.
-pub(super) async fn connect(run: &Run, to: &Address) -> Result<TcpStream, Unconnected> {
+pub(super) async fn connect(run: &Run, to: &Address) -> Result<Stream, Unconnected> {
     let addresses = match resolver::address(&to.host, to.port) {
         Some(address) => vec![address],
         None => {
@@ -51,7 +59,7 @@ pub(super) async fn connect(run: &Run, to: &Address) -> Result<TcpStream, Unconn
         }
     };
     let connected = run.phase(Phase::Connect, race::connect(&addresses)).await;
-    connected.map_err(|error| Unconnected { failure: reasons::of_io(&error), error })
+    connected.map(Limited::new).map_err(|error| Unconnected { failure: reasons::of_io(&error), error })
 }
 
 /// Until when a check waits that wants to answer itself, rather than be cut off at its deadline: shortly before it.

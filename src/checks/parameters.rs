@@ -47,6 +47,31 @@ pub(super) fn look<'u>(
     Ok(())
 }
 
+/// Goes through the table of a kind: each parameter does what it says, and others are refused by name. `refused` reads a
+/// URL with these parameters as the kind does.
+#[cfg(test)]
+pub(super) fn each_is_honoured_or_refused(known: &[(&str, Means)], refused: impl Fn(&str) -> Option<String>) {
+    let refused_by_name = |name: &str, value: &str| {
+        let problem =
+            refused(&format!("{name}={value}")).unwrap_or_else(|| panic!("{name}={value} is taken"));
+        assert!(problem.contains(&format!("`{name}`")) && !problem.contains(value), "{name}: {problem}");
+        problem
+    };
+    for (name, means) in known {
+        match means {
+            Means::Used => assert_eq!(refused(&format!("{name}=1")), None, "{name}"),
+            Means::Same(values) => {
+                for value in *values {
+                    assert_eq!(refused(&format!("{name}={value}")), None, "{name}={value}");
+                }
+                refused_by_name(name, "topsecret");
+            }
+            Means::Instead(hint) => assert!(refused_by_name(name, "topsecret").contains(hint)),
+        }
+    }
+    refused_by_name("nonsense", "topsecret");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,33 +1,35 @@
 //! Kind `postgres`: whether a PostgreSQL server lets us in and answers a query, and what numbers the answer holds.
 //!
-//! Costs the server one connection, and one message that holds a whole read-only transaction: the server itself refuses
-//! writes, ends the transaction in time, and sends one row. The query runs as a subquery in it, so a second statement
-//! written by mistake is an error of syntax. One message also works through a connection pooler, where the session is the
-//! application's next: whatever is set ends with the transaction. A connection that has answered is ended politely; one
-//! whose run is dropped is closed with it.
+//! Costs the server one connection, and two round trips for a read-only transaction: it refuses writes, ends the
+//! transaction in time, and sends one row. The query goes alone, so that no text of it can leave the transaction, which is
+//! rolled back: that also works through a connection pooler, where the session is the application's next. A connection that
+//! has answered is ended politely; one whose run is dropped is closed with it.
+//!
+//! The protocol is spoken here, over a connection of ours, with the messages of the crate postgres-protocol: the drivers
+//! make room for whatever length a server announces, read for as long as something comes, and send no query alone without
+//! asking the server's catalogue for types. sqlx reads the URL.
 //!
 //! Must not know how often it runs, or what its numbers mean.
 
-use std::io;
-
-use sqlx::postgres::{PgRow, PgValueRef};
-use sqlx::{AssertSqlSafe, Column, Row, TypeInfo, ValueRef};
+use fallible_iterator::FallibleIterator;
 use tokio::time::Instant;
 
+use self::encryption::Attempt;
+use self::failure::Error;
 use self::options::Server;
-use self::session::{NoSession, Session};
+use self::session::{Place, Row, Session};
 use super::kept::Kept;
-use super::net::Address;
 use super::sql::query::{Dialect, statement};
-use super::{Built, Check, Kind, Probe, Run, Target, net, reasons, sql};
+use super::{Built, Check, Kind, Probe, Run, Target, net, sql};
 use crate::config::{Fields, Secret, SecretUrl};
-use crate::model::{Cause, Measures, Outcome, Phase, Reason};
+use crate::model::{Measures, Outcome, Phase, Reason};
 
 mod encryption;
 pub(super) mod failure;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
-mod handshake;
+mod login;
+mod messages;
 mod options;
 mod session;
 
@@ -40,8 +42,6 @@ pub(super) struct Postgres;
 
 struct PostgresCheck {
     server: Server,
-    /// Where it listens; `None` for a socket.
-    address: Option<Address>,
     query: String,
     kept: Kept<Session>,
 }
@@ -49,117 +49,105 @@ struct PostgresCheck {
 impl Check for PostgresCheck {
     async fn run(&self, run: &Run) -> Outcome {
         if let Some(mut kept) = self.kept.take() {
+            kept.renew();
             match self.ask(run, &mut kept).await {
                 // It died while nobody used it, which says nothing about the server.
-                Err(error) if failure::is_lost(&error) => drop(kept),
+                Err(error) if error.is_lost() => drop(kept),
                 answer => return self.finish(kept, answer).await,
             }
         }
         match self.connect(run).await {
-            Ok(mut connection) => {
-                let answer = self.ask(run, &mut connection).await;
-                self.finish(connection, answer).await
+            Ok(mut session) => {
+                let answer = self.ask(run, &mut session).await;
+                self.finish(session, answer).await
             }
-            Err(failed) => failed,
+            Err(error) => error.outcome(),
         }
     }
 }
 
 impl PostgresCheck {
-    async fn connect(&self, run: &Run) -> Result<Session, Outcome> {
-        let encryption = &self.server.encryption;
-        let attempt = async |mode| {
-            let options = self.server.connect.clone().ssl_mode(mode);
-            Session::open(run, &options, self.address.as_ref()).await
-        };
-        let mut opened = attempt(encryption.first()).await;
-        if let Err(NoSession::Refused(first)) = opened {
-            opened = match encryption.after(&first) {
-                Some(mode) => attempt(mode).await.map_err(|second| match second {
-                    NoSession::Refused(second) => NoSession::Refused(encryption.telling(first, second)),
-                    unconnected @ NoSession::Unconnected(_) => unconnected,
-                }),
-                None => Err(NoSession::Refused(first)),
-            };
+    async fn connect(&self, run: &Run) -> Result<Session, Error> {
+        let Server { place, login, encryption, .. } = &self.server;
+        let open = async |attempt: Attempt| Session::open(run, place, encryption, attempt, login).await;
+        match open(encryption.first).await {
+            Err(first) => match encryption.after(&first) {
+                Some(attempt) => open(attempt).await.map_err(|second| encryption.telling(first, second)),
+                None => Err(first),
+            },
+            opened => opened,
         }
-        opened.map_err(|none| match none {
-            NoSession::Unconnected(error) => reasons::failed(error.failure, failure::REASONS).because(error),
-            NoSession::Refused(sqlx::Error::Io(error))
-                if self.address.is_none() && error.kind() == io::ErrorKind::NotFound =>
-            {
-                Outcome::caused_by(Cause::NoSocket).because(error)
-            }
-            NoSession::Refused(error) => failure::of(&error),
-        })
     }
 
-    async fn ask(&self, run: &Run, session: &mut Session) -> Result<Option<PgRow>, sqlx::Error> {
-        let transaction = transaction(&self.server.application, &self.query, run);
-        let (connection, carrier) = session.split();
-        let asked = sqlx::raw_sql(AssertSqlSafe(transaction)).fetch_optional(connection);
-        run.phase(Phase::Request, carrier.during(asked)).await
+    async fn ask(&self, run: &Run, session: &mut Session) -> Result<Option<Row>, Error> {
+        let begin = beginning(&self.server.application, run);
+        run.phase(Phase::Request, session.ask(&begin, &self.query)).await
     }
 
-    async fn finish(&self, session: Session, answer: Result<Option<PgRow>, sqlx::Error>) -> Outcome {
-        match answer {
-            Ok(row) => {
+    async fn finish(&self, session: Session, answer: Result<Option<Row>, Error>) -> Outcome {
+        let measured = match answer {
+            Ok(_) if self.query == DEFAULT_QUERY => Ok(Outcome::pass()),
+            Ok(row) => measure(row.as_ref()),
+            Err(error) => Err(error),
+        };
+        let offered = session.offered;
+        match &measured {
+            Ok(_) => {
                 if let Some(unkept) = self.kept.keep(session) {
                     unkept.close().await;
                 }
-                let outcome =
-                    if self.query == DEFAULT_QUERY { Outcome::pass() } else { measure(row.as_ref()) };
-                match self.server.encryption.advice() {
-                    Some(advice) if outcome.advice.is_none() => outcome.advise(advice),
-                    _ => outcome,
-                }
             }
-            Err(error) => {
-                if matches!(error, sqlx::Error::Database(_)) {
-                    give_up(session).await;
-                }
-                failure::of(&error)
-            }
+            // It has ended the transaction, and a pooler may go on with its own connection.
+            Err(Error::Server(_)) => session.close().await,
+            Err(_) => drop(session),
+        }
+        let outcome = match measured {
+            Ok(outcome) => outcome,
+            Err(error) => return error.outcome(),
+        };
+        match self.server.encryption.advice(offered) {
+            Some(advice) if outcome.advice.is_none() => outcome.advise(advice),
+            _ => outcome,
         }
     }
 }
 
-/// Ends the failed transaction before the connection, so that a pooler may go on with its own.
-async fn give_up(mut session: Session) {
-    let (connection, carrier) = session.split();
-    if carrier.during(sqlx::raw_sql("ROLLBACK").execute(connection)).await.is_ok() {
-        session.close().await;
-    }
-}
-
-/// The one message of a run. The server gives up shortly before we do, and on a lock before that, to say what it was.
-fn transaction(application: &str, query: &str, run: &Run) -> String {
+/// Begins the transaction of a run. The server gives up shortly before we do, and on a lock before that, to say what it
+/// was. Nothing is set for longer than the transaction.
+fn beginning(application: &str, run: &Run) -> String {
     let left = net::patience(run).saturating_duration_since(Instant::now()).as_millis().max(2);
     let lock = left - left.div_ceil(10);
     let application = application.replace('\\', "\\\\").replace('\'', "''");
     // Before version 12 a server rounds numbers unless asked for all digits.
     format!(
         "BEGIN READ ONLY; SET LOCAL application_name = E'{application}'; SET LOCAL extra_float_digits = 2; \
-         SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {lock};\n\
-         SELECT * FROM (\n{query}\n) AS answer LIMIT 1;\nCOMMIT"
+         SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {lock}"
     )
 }
 
-fn measure(row: Option<&PgRow>) -> Outcome {
-    sql::measure(row.map(|row| {
-        let read = |at: usize| row.try_get_raw(at).ok().and_then(|value| number(&value));
-        row.columns().iter().map(move |column| (column.name(), read(column.ordinal())))
-    }))
+fn measure(row: Option<&Row>) -> Result<Outcome, Error> {
+    let Some(Row { columns, values }) = row else {
+        return Ok(sql::measure(None::<std::iter::Empty<(&str, Option<f64>)>>));
+    };
+    let pairs = columns.fields().zip(values.ranges()).map(|(field, range)| {
+        let value = range.and_then(|range| values.buffer().get(range));
+        Ok((field.name(), value.and_then(|value| number(field.type_oid(), value))))
+    });
+    // One more than is measured says that there are more.
+    let pairs: Vec<_> =
+        pairs.take(sql::MOST + 1).collect().map_err(|error| Error::Protocol(error.to_string()))?;
+    Ok(sql::measure(Some(pairs.into_iter())))
 }
 
-/// Reads a value in text form, which is the form of every answer to a simple query.
-fn number(value: &PgValueRef<'_>) -> Option<f64> {
-    if value.is_null() {
-        return None;
-    }
-    let text = value.as_str().ok()?;
-    match value.type_info().name() {
-        "BOOL" => Some(f64::from(u8::from(text == "t"))),
-        "INT2" | "INT4" | "INT8" | "OID" | "FLOAT4" | "FLOAT8" | "NUMERIC" => text.parse().ok(),
+/// Reads a value in text form. The types have fixed numbers.
+fn number(kind: u32, value: &[u8]) -> Option<f64> {
+    const BOOL: u32 = 16;
+    /// int8, int2, int4, oid, float4, float8, numeric.
+    const NUMBERS: [u32; 7] = [20, 21, 23, 26, 700, 701, 1700];
+    let text = std::str::from_utf8(value).ok()?;
+    match kind {
+        BOOL => Some(f64::from(u8::from(text == "t"))),
+        kind if NUMBERS.contains(&kind) => text.parse().ok(),
         _ => None,
     }
 }
@@ -219,25 +207,16 @@ impl Kind for Postgres {
 
 impl PostgresCheck {
     fn new(server: Server, query: String, reuse: bool) -> Self {
-        let (host, port) = (server.connect.get_host(), server.connect.get_port());
-        // Without a host the driver looks where Debian has its sockets.
-        let socket = server.connect.get_socket().is_some() || host.starts_with('/');
-        Self {
-            address: (!socket).then(|| Address { host: host.to_owned(), port }),
-            server,
-            query,
-            kept: Kept::new(reuse),
-        }
+        Self { server, query, kept: Kept::new(reuse) }
     }
 
     fn built(self) -> Built {
-        let socket = self.server.connect.get_socket().map(|path| path.display().to_string());
-        let target = Target {
-            port: self.address.as_ref().map(|address| address.port),
-            address: socket.or_else(|| Some(self.server.connect.get_host().to_owned())),
-            db_system: Some("postgresql"),
-            messaging_system: None,
+        let (address, port) = match &self.server.place {
+            Place::Port(address) => (address.host.clone(), Some(address.port)),
+            Place::Socket(path) => (path.parent().unwrap_or(path).display().to_string(), None),
         };
+        let target =
+            Target { address: Some(address), port, db_system: Some("postgresql"), messaging_system: None };
         Built { probe: Probe::new(self), target }
     }
 }
@@ -249,12 +228,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_query_is_one_statement_inside_a_limited_transaction() {
-        let sql = transaction("it's \\", "select 1", &Run::new(Duration::from_secs(5_000)));
+    fn a_transaction_is_read_only_and_limited() {
+        let sql = beginning("it's \\", &Run::new(Duration::from_secs(5_000)));
         assert!(sql.starts_with("BEGIN READ ONLY; SET LOCAL application_name = E'it''s \\\\'; "), "{sql}");
         assert!(sql.contains("; SET LOCAL statement_timeout = 49"), "{sql}");
-        assert!(sql.ends_with("SELECT * FROM (\nselect 1\n) AS answer LIMIT 1;\nCOMMIT"), "{sql}");
-        let late = transaction("me", "select 1", &Run::new(Duration::ZERO));
-        assert!(late.contains("statement_timeout = 2; SET LOCAL lock_timeout = 1;"), "{late}");
+        assert!(sql.split("; ").skip(1).all(|part| part.starts_with("SET LOCAL ")), "{sql}");
+        let late = beginning("me", &Run::new(Duration::ZERO));
+        assert!(late.contains("statement_timeout = 2; SET LOCAL lock_timeout = 1"), "{late}");
+    }
+
+    #[test]
+    fn numbers_are_read_by_their_type() {
+        for (kind, text, expected) in [
+            (16, "t", Some(1.0)),
+            (16, "f", Some(0.0)),
+            (23, "-7", Some(-7.0)),
+            (701, "0.1", Some(0.1)),
+            (1700, "12345678901234567890.5", Some(12_345_678_901_234_567_000.0)),
+            (25, "7", None),
+            (23, "", None),
+        ] {
+            assert_eq!(number(kind, text.as_bytes()), expected, "{kind} {text}");
+        }
+        assert_eq!(number(23, b"\xff"), None);
     }
 }

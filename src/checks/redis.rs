@@ -14,9 +14,10 @@ use redis::aio::MultiplexedConnection;
 use tokio::net::UnixStream;
 use tokio::time::timeout_at;
 
-use self::connection::{Connection, Wire};
+use self::connection::Connection;
 use self::server::{Place, Server};
 use super::kept::Kept;
+use super::net::{Allowance, Limited, Wire};
 use super::{Built, Check, Kind, Probe, Run, net, reasons};
 use crate::config::Fields;
 use crate::model::{Cause, Measures, Name, Outcome, Phase, Reason, Unit, Verdict};
@@ -58,17 +59,18 @@ impl Check for RedisCheck {
 impl RedisCheck {
     async fn answer(&self, run: &Run) -> Outcome {
         if let Some(mut kept) = self.kept.take() {
+            kept.renew();
             match self.ask(run, &mut kept).await {
                 // It died while nobody used it, which says nothing about the server.
                 Err(error) if error.is_connection_dropped() => drop(kept),
                 answer => return self.finish(kept, answer),
             }
         }
-        let wire = match self.connect(run).await {
-            Ok(wire) => wire,
+        let (wire, allowance) = match self.connect(run).await {
+            Ok(connected) => connected,
             Err(failed) => return failed,
         };
-        match run.phase(Phase::Auth, Connection::open(&self.server.login, wire)).await {
+        match run.phase(Phase::Auth, Connection::open(&self.server.login, wire, allowance)).await {
             Ok(mut connection) => {
                 let answer = self.ask(run, &mut connection).await;
                 self.finish(connection, answer)
@@ -77,23 +79,27 @@ impl RedisCheck {
         }
     }
 
-    async fn connect(&self, run: &Run) -> Result<Box<dyn Wire>, Outcome> {
+    async fn connect(&self, run: &Run) -> Result<(Box<dyn Wire>, Allowance), Outcome> {
         let address = match &self.server.place {
             Place::Port(address) => address,
             Place::Socket(path) => {
                 let connected = run.phase(Phase::Connect, UnixStream::connect(path)).await;
-                return connected.map(boxed).map_err(|error| failure::of_socket(&error));
+                let stream = Limited::new(connected.map_err(|error| failure::of_socket(&error))?);
+                let allowance = stream.allowance();
+                return Ok((Box::new(stream), allowance));
             }
         };
         let stream = net::connect(run, address)
             .await
             .map_err(|error| reasons::failed(error.failure, failure::REASONS).because(error))?;
-        match &self.server.tls {
+        let allowance = stream.allowance();
+        let wire: Box<dyn Wire> = match &self.server.tls {
             Some(tls) => {
-                tls.connect(run, stream).await.map(boxed).map_err(|error| failure::of_handshake(&error))
+                Box::new(tls.connect(run, stream).await.map_err(|error| failure::of_handshake(&error))?)
             }
-            None => Ok(boxed(stream)),
-        }
+            None => Box::new(stream),
+        };
+        Ok((wire, allowance))
     }
 
     async fn ask(&self, run: &Run, connection: &mut Connection) -> RedisResult<Outcome> {
@@ -127,10 +133,6 @@ impl RedisCheck {
             Err(error) => failure::of(&error),
         }
     }
-}
-
-fn boxed(wire: impl Wire + 'static) -> Box<dyn Wire> {
-    Box::new(wire)
 }
 
 impl Questions {

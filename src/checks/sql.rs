@@ -9,7 +9,7 @@ pub(super) mod query;
 use crate::model::{Name, Outcome};
 
 /// The most measurements that one row may give; further columns are not looked at.
-const MOST: usize = 32;
+pub(super) const MOST: usize = 32;
 const TOO_WIDE: &str = "only the first 32 columns of the query's answer are measured";
 const NO_ROW: &str = "the query's answer has no row, so nothing is measured";
 const NO_NUMBER: &str = "the query's answer has no number in its first row, so nothing is measured";

@@ -3,10 +3,15 @@
 //! Costs one read-only connection, which makes no file, neither the database nor one beside it, and writes to none; and
 //! one row of an answer. A lock is waited for, and a query worked at, no longer than the run may take.
 //!
+//! A value may be as large as the file makes it, and a query may make larger ones; SQLite has no limit for that but one for
+//! all the memory that it takes in a process. The agent sets it, as nobody else uses SQLite there; a program that embeds
+//! the check may have databases of its own, so there it is left alone.
+//!
 //! SQLite blocks its thread, and on a file system that hangs nothing can end it; so this is a blocking check, of which
 //! the runner starts no second one. The driver does SQLite's work on a thread of its own that ends with the connection.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -30,6 +35,17 @@ const DEFAULT_QUERY: &str = "SELECT count(*) FROM sqlite_schema";
 const DIALECT: Dialect = Dialect { postgres: false, reads: &["select", "with", "values"] };
 /// After how many steps of its virtual machine SQLite asks whether it may go on: well below a millisecond.
 const STEPS: i32 = 10_000;
+/// The most bytes of memory that SQLite takes in the agent: room for the pages of some dozens of databases. Pages give way
+/// to whatever else is needed.
+const MOST_MEMORY: &str = "67108864";
+
+/// Whether the limit is set.
+static LIMITED: AtomicBool = AtomicBool::new(false);
+
+/// Limits the memory that SQLite takes in this process, from the next database on that is opened.
+pub(crate) fn limit_memory() {
+    LIMITED.store(true, Ordering::Relaxed);
+}
 
 /// See the module.
 pub(super) struct Sqlite;
@@ -110,7 +126,11 @@ impl SqliteCheck {
     }
 
     async fn open(&self, run: &Run, manner: Manner) -> Result<SqliteConnection, sqlx::Error> {
-        SqliteConnectOptions::new()
+        let mut options = SqliteConnectOptions::new();
+        if LIMITED.load(Ordering::Relaxed) {
+            options = options.pragma("hard_heap_limit", MOST_MEMORY);
+        }
+        options
             .filename(manner.uri(&self.path))
             .read_only(true)
             .create_if_missing(false)

@@ -14,11 +14,10 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use self::greeting::Greeting;
-use super::net::{self, Address};
+use super::net::{self, Address, Stream};
 use super::{Built, Check, Kind, Probe, Run, Target, kind_meant_by, reasons};
 use crate::config::{Fields, Secret};
 use crate::model::{Cause, Measures, Outcome, Phase, Reason};
@@ -81,7 +80,7 @@ impl Check for TcpCheck {
 }
 
 /// Reads until the answer holds `expect`, or until it is clear that it does not.
-async fn listen(run: &Run, stream: &mut TcpStream, answer: &mut Vec<u8>, expect: &str) -> Outcome {
+async fn listen(run: &Run, stream: &mut Stream, answer: &mut Vec<u8>, expect: &str) -> Outcome {
     let found = run.phase(Phase::Request, read_until(stream, answer, expect.as_bytes()));
     match timeout_at(net::patience(run), found).await {
         Ok(Ok(true)) => Outcome::pass(),
@@ -96,7 +95,7 @@ async fn listen(run: &Run, stream: &mut TcpStream, answer: &mut Vec<u8>, expect:
 
 /// Ends our side of the connection and waits for the other side to end its own, reading what still comes: bytes that
 /// nobody has read would make the system reset the connection. Whatever happens here changes no verdict.
-async fn part(stream: &mut TcpStream, answer: &mut Vec<u8>, until: Instant) {
+async fn part(stream: &mut Stream, answer: &mut Vec<u8>, until: Instant) {
     let rest = async {
         stream.shutdown().await?;
         let mut rest = stream.take(MOST as u64);
@@ -108,7 +107,7 @@ async fn part(stream: &mut TcpStream, answer: &mut Vec<u8>, until: Instant) {
 }
 
 /// Whether `expect` came before the end of the answer or of what is read of it.
-async fn read_until(stream: &mut TcpStream, answer: &mut Vec<u8>, expect: &[u8]) -> io::Result<bool> {
+async fn read_until(stream: &mut Stream, answer: &mut Vec<u8>, expect: &[u8]) -> io::Result<bool> {
     let mut rest = stream.take(MOST as u64);
     loop {
         if expect.is_empty() || answer.windows(expect.len()).any(|part| part == expect) {

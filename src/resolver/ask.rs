@@ -1,6 +1,7 @@
 //! Both questions for one name to one server: over UDP, and over TCP where the answer does not fit.
 //!
-//! Costs one socket with a port of its own, which only the server that was asked can answer to.
+//! Costs one socket with a port of its own, which only the server that was asked can answer to. Takes in 64 KiB an answer
+//! over TCP, some hundred datagrams, and some dozens of addresses, whatever a server says.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,6 +20,9 @@ use super::message::{Family, Reply, question, reply};
 const OTHER_FAMILY: Duration = Duration::from_millis(50);
 /// More than any server sends over UDP to one who did not say that it takes more than 512.
 const DATAGRAM: usize = 4096;
+
+/// Datagrams that answer nothing until the server counts as of no use: more than go astray.
+const MOST_STRAYS: usize = 256;
 
 /// What is known of a name so far.
 #[derive(Clone, Debug)]
@@ -160,7 +164,7 @@ async fn by_datagram(
         let question = question(*id, name, *family).ok_or(io::ErrorKind::InvalidInput)?;
         socket.send(&question).await?;
     }
-    let mut space = vec![0; DATAGRAM];
+    let (mut space, mut strays) = (vec![0; DATAGRAM], 0);
     while !open.is_empty() {
         let came =
             timeout_at(until, socket.recv(&mut space)).await.map_err(|_| io::ErrorKind::TimedOut)??;
@@ -168,7 +172,14 @@ async fn by_datagram(
         let answered = open.iter().enumerate().find_map(|(place, (family, id))| {
             reply(came, *id, name, *family).map(|reply| (place, *family, reply))
         });
-        let Some((place, family, reply)) = answered else { continue };
+        let Some((place, family, reply)) = answered else {
+            strays += 1;
+            if strays > MOST_STRAYS {
+                *failed = true;
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            continue;
+        };
         open.swap_remove(place);
         match answers.take(family, reply) {
             Ok(()) if answers.has_addresses() => until = until.min(Instant::now() + OTHER_FAMILY),

@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
 
+/// Of one family no more addresses are looked at: nobody would try them all within one run.
+const MOST_ADDRESSES: usize = 64;
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -57,7 +60,12 @@ pub(super) fn reply(bytes: &[u8], id: u16, name: &str, family: Family) -> Option
     Some(match packet.rcode() {
         _ if packet.has_flags(PacketFlag::TRUNCATION) => Reply::Cut,
         RCODE::NoError => Reply::Addresses(
-            packet.answers.iter().filter_map(|answer| address(&answer.rdata, family)).collect(),
+            packet
+                .answers
+                .iter()
+                .filter_map(|answer| address(&answer.rdata, family))
+                .take(MOST_ADDRESSES)
+                .collect(),
         ),
         RCODE::NameError => Reply::NoSuchName,
         _ => Reply::Failed,
@@ -113,6 +121,19 @@ mod tests {
         });
         let addresses = ["10.0.0.1", "10.0.0.2"].map(|ip| ip.parse().unwrap());
         assert_eq!(read(&bytes), Some(Reply::Addresses(addresses.to_vec())));
+    }
+
+    #[test]
+    fn no_more_addresses_are_taken_in_than_anybody_tries() {
+        let bytes = answer(|packet| {
+            let record = |n| {
+                let data = RData::A(A { address: 0x0a00_0000 + n });
+                ResourceRecord::new(Name::new("db.test").unwrap(), CLASS::IN, 60, data)
+            };
+            packet.answers = (0..4_000_u32).map(record).collect();
+        });
+        let Some(Reply::Addresses(addresses)) = read(&bytes) else { panic!() };
+        assert_eq!(addresses.len(), MOST_ADDRESSES);
     }
 
     #[test]

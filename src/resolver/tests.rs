@@ -15,7 +15,8 @@ use super::*;
 const SOON: Duration = Duration::from_secs(20);
 
 /// A name server on a port of its own that answers by the name's last part: `test` with 10.0.0.1 (and NXDOMAIN below
-/// `no.test`), `empty` with nothing, `broken` with SERVFAIL, `long` only over TCP, and `hang` never.
+/// `no.test`), `empty` with nothing, `broken` with SERVFAIL, `long` only over TCP, `stray` with a thousand other
+/// datagrams, and `hang` never.
 struct Server {
     udp: UdpSocket,
     tcp: TcpListener,
@@ -42,7 +43,7 @@ impl Server {
         }
         let zone = name.rsplit('.').next().unwrap();
         match zone {
-            "hang" => return None,
+            "hang" | "stray" => return None,
             "test" if name.ends_with("no.test") => *packet.rcode_mut() = RCODE::NameError,
             "empty" => {}
             "broken" => *packet.rcode_mut() = RCODE::ServerFailure,
@@ -65,6 +66,12 @@ impl Server {
             tokio::select! {
                 came = self.udp.recv_from(&mut space) => {
                     let (length, from) = came.unwrap();
+                    if space[..length].windows(7).any(|part| part == b"\x05stray\0") {
+                        for _ in 0..1_000 {
+                            self.udp.send_to(b"not an answer", from).await.unwrap();
+                            tokio::task::yield_now().await;
+                        }
+                    }
                     if let Some(answer) = self.answer(&space[..length], false) {
                         self.udp.send_to(&answer, from).await.unwrap();
                     }
@@ -107,6 +114,14 @@ async fn find(resolver: &Resolver, host: &str) -> Result<Vec<String>, Unresolved
 
 fn at(address: &str) -> Result<Vec<String>, Unresolved> {
     Ok(vec![address.to_owned()])
+}
+
+#[tokio::test]
+async fn a_server_that_says_something_else_without_end_is_of_no_use() {
+    let server = Server::at([127, 0, 0, 1], 0).await;
+    let (resolver, _files) = resolver("", "nameserver 127.0.0.1\noptions attempts:1\n", server.port());
+    let (found, _) = server.during(find(&resolver, "db.stray")).await;
+    assert_eq!(found, Err(Unresolved::ServerFailed));
 }
 
 #[tokio::test]

@@ -14,10 +14,10 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use super::names;
 
-/// Judges the dates and the name of a certificate that is trusted.
+/// Judges the dates of a certificate that is trusted, and its name where that matters.
 pub(super) fn judge(
     certificate: &CertificateDer<'_>,
-    name: &ServerName<'_>,
+    name: Option<&ServerName<'_>>,
     now: UnixTime,
 ) -> Result<(), Error> {
     let (_, parsed) = X509Certificate::from_der(certificate)
@@ -30,6 +30,7 @@ pub(super) fn judge(
     if now > validity.not_after.timestamp() {
         return Err(CertificateError::Expired.into());
     }
+    let Some(name) = name else { return Ok(()) };
     let is_for = match parsed.subject_alternative_name() {
         Ok(None) => names::common_name_is(&parsed, name),
         _ => EndEntityCert::try_from(certificate)

@@ -8,7 +8,7 @@
 //! certificates that nobody needs, and the age of those is nobody's concern.
 
 #![cfg_attr(
-    not(any(feature = "amqp", feature = "http", feature = "redis")),
+    not(any(feature = "amqp", feature = "http", feature = "postgres", feature = "redis")),
     expect(dead_code, reason = "the push looks at no age, and verifies always")
 )]
 
@@ -30,6 +30,9 @@ use super::{Certificates, pinned, provider, unsupported};
 pub(crate) enum Trust {
     /// The system's roots and these certificates: authorities, and servers' own ones.
     Known(Certificates),
+    /// The same, whatever name they show: PostgreSQL's `verify-ca`.
+    #[cfg(feature = "postgres")]
+    AnyName(Certificates),
     /// Whoever answers.
     Anyone,
 }
@@ -119,7 +122,12 @@ impl Judge {
     ) -> Result<Option<i64>, Error> {
         // It could not even prove to have the key.
         unsupported::refuse_key(end_entity)?;
-        let Trust::Known(trusted) = &self.trust else { return Ok(not_after(end_entity)) };
+        let (trusted, name) = match &self.trust {
+            Trust::Anyone => return Ok(not_after(end_entity)),
+            Trust::Known(trusted) => (trusted, Some(name)),
+            #[cfg(feature = "postgres")]
+            Trust::AnyName(trusted) => (trusted, None),
+        };
         if trusted.contains(end_entity) {
             pinned::judge(end_entity, name, now)?;
             return Ok(not_after(end_entity));
@@ -140,7 +148,9 @@ impl Judge {
                 None,
             )
             .map_err(refused)?;
-        server.verify_is_valid_for_subject_name(name).map_err(of)?;
+        if let Some(name) = name {
+            server.verify_is_valid_for_subject_name(name).map_err(of)?;
+        }
         let between = path.intermediate_certificates().filter_map(|one| not_after(&one.der()));
         Ok(between.chain(not_after(end_entity)).min())
     }

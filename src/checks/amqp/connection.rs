@@ -3,19 +3,15 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::alarm::Alarms;
 use super::frame::{self, Broken, Frame};
 use super::method::{self, Method, Refusal};
+use crate::checks::net::Wire;
 
 const VERSION: (u8, u8) = (0, 9);
 const READ_AT_ONCE: usize = 4096;
-
-/// What bytes go through: TCP, or TLS on it.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// How far a connection has come; what went wrong means something else at each stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ pub(super) const REASONS: &[Reason] = &[
     Reason::Denied,
     Reason::NotFound,
     Reason::Protocol,
+    Reason::UnexpectedBody,
     Reason::Other,
 ];
 

@@ -148,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn each_parameter_is_honoured_or_refused_by_name() {
+        parameters::each_is_honoured_or_refused(&PARAMETERS, |query| {
+            let url = Url::parse(&format!("amqps://mq?{query}")).unwrap();
+            let looked = parameters::look(url.query_pairs(), &PARAMETERS);
+            looked.err().or_else(|| read(url.as_str(), None).err().map(str::to_owned))
+        });
+    }
+
+    #[test]
     fn refuses_what_cannot_be_connected_to() {
         let long = format!("amqp://mq/{}", "v".repeat(256));
         let wrong =

@@ -16,16 +16,12 @@ use hyper::rt::Executor;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::checks::net::{Allowance, Wire};
 
 /// The most bytes and headers that the head of an answer may have.
 const HEAD: u32 = 128 << 10;
 const HEADERS: usize = 1_000;
-
-/// What bytes go through: TCP, or TLS on it.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// See the module.
 pub(super) struct Connection {
@@ -33,6 +29,7 @@ pub(super) struct Connection {
     work: Work,
     /// Whether a question was answered on it. One that ends before says why; one that ends later was only kept too long.
     has_answered: bool,
+    allowance: Allowance,
 }
 
 enum Sender {
@@ -41,8 +38,8 @@ enum Sender {
 }
 
 impl Connection {
-    /// Begins to speak HTTP, version 2 where `second` says so.
-    pub(super) async fn open(wire: Box<dyn Wire>, second: bool) -> hyper::Result<Self> {
+    /// Begins to speak HTTP, version 2 where `second` says so. `allowance` is that of the wire.
+    pub(super) async fn open(wire: Box<dyn Wire>, second: bool, allowance: Allowance) -> hyper::Result<Self> {
         let (mut work, wire) = (Work::default(), TokioIo::new(wire));
         let sender = if second {
             let opening = http2::Builder::new(work.queue.clone()).max_header_list_size(HEAD).handshake(wire);
@@ -56,7 +53,12 @@ impl Connection {
             work.push(connection);
             Sender::Http1(sender)
         };
-        Ok(Self { sender, work, has_answered: false })
+        Ok(Self { sender, work, has_answered: false, allowance })
+    }
+
+    /// Begins another run.
+    pub(super) fn renew(&self) {
+        self.allowance.renew();
     }
 
     /// Whether it speaks version 2.
@@ -66,7 +68,7 @@ impl Connection {
 
     /// Sends a request and waits for the head of the answer.
     pub(super) async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
-        let Self { sender, work, has_answered } = self;
+        let Self { sender, work, has_answered, .. } = self;
         let answer = work.beside(async {
             match sender {
                 Sender::Http1(sender) => {

@@ -5,12 +5,12 @@
 use hyper::header::HeaderValue;
 use url::{Host, Url};
 
-use super::connection::{Connection, Wire};
+use super::connection::Connection;
 use super::failure::Failed;
 use super::settings::Version;
 use super::tunnel;
 use crate::checks::Run;
-use crate::checks::net::{self, Address};
+use crate::checks::net::{self, Address, Stream, Unconnected, Wire};
 use crate::checks::tls::client::{Client, Handshake};
 use crate::checks::tls::settings::Settings as Tls;
 use crate::model::{Outcome, Phase};
@@ -23,6 +23,8 @@ pub(super) struct Route {
     tls: Client,
     version: Version,
     proxy: Option<Proxy>,
+    /// How many bytes a connection may bring in one run.
+    most: usize,
 }
 
 struct Proxy {
@@ -32,12 +34,14 @@ struct Proxy {
 }
 
 impl Route {
-    /// The way to the host of `url`, over `proxy` where there is one.
+    /// The way to the host of `url`, over `proxy` where there is one, for a body of at most `max_body` bytes. What comes
+    /// around it (heads, chunks, frames, TLS) may be as much again.
     pub(super) fn new(
         url: &Url,
         proxy: Option<&Url>,
         tls: &Tls,
         version: Version,
+        max_body: usize,
     ) -> Result<Self, &'static str> {
         let protocols: &[&[u8]] = match version {
             Version::Auto => &[HTTP2, HTTP1],
@@ -53,7 +57,12 @@ impl Route {
             };
             Ok::<_, &'static str>(Proxy { tls, address, authorization: super::question::basic(url) })
         });
-        Ok(Self { tls: client, version, proxy: proxy.transpose()? })
+        Ok(Self {
+            tls: client,
+            version,
+            proxy: proxy.transpose()?,
+            most: max_body.saturating_mul(2).saturating_add(net::MOST),
+        })
     }
 
     /// Says in the details what was left out.
@@ -76,14 +85,18 @@ impl Route {
     ) -> Result<Connection, Failed> {
         let address = address(url).map_err(|_| Failed::Address)?;
         let secure = url.scheme() == "https";
+        let peer = self.proxy.as_ref().map_or(&address, |proxy| &proxy.address);
+        let stream = net::connect(run, peer).await.map_err(|error| self.unconnected(error))?;
+        let stream = stream.allow(self.most);
+        let allowance = stream.allowance();
         let wire = match &self.proxy {
-            None => Box::new(net::connect(run, &address).await.map_err(Failed::Unconnected)?),
-            Some(proxy) => proxy.reach(run, &address, secure).await?,
+            None => Box::new(stream),
+            Some(proxy) => proxy.pass(run, stream, &address, secure).await?,
         };
         if !secure {
             let second = self.version == Version::Http2 && self.proxy.is_none();
             run.begin_phase(Phase::Request);
-            return Connection::open(wire, second).await.map_err(Failed::Http);
+            return Connection::open(wire, second, allowance).await.map_err(Failed::Http);
         }
         let Handshake { stream, expiry: seen } = self.tls.shake_hands(run, wire).await;
         *expiry = seen.or(*expiry);
@@ -91,14 +104,24 @@ impl Route {
         let agreed = stream.protocol();
         let second = self.version == Version::Http2 || agreed == Some(HTTP2);
         run.begin_phase(Phase::Request);
-        Connection::open(Box::new(stream), second).await.map_err(Failed::Http)
+        Connection::open(Box::new(stream), second, allowance).await.map_err(Failed::Http)
+    }
+
+    fn unconnected(&self, error: Unconnected) -> Failed {
+        if self.proxy.is_some() { Failed::ProxyUnconnected(error) } else { Failed::Unconnected(error) }
     }
 }
 
 impl Proxy {
-    /// Connects to `address` where it is `secure`; else to the proxy itself, which is asked for the whole address.
-    async fn reach(&self, run: &Run, address: &Address, secure: bool) -> Result<Box<dyn Wire>, Failed> {
-        let stream = net::connect(run, &self.address).await.map_err(Failed::ProxyUnconnected)?;
+    /// Passes through the proxy at the other end of `stream` to `address` where it is `secure`; else the proxy itself is
+    /// asked for the whole address.
+    async fn pass(
+        &self,
+        run: &Run,
+        stream: Stream,
+        address: &Address,
+        secure: bool,
+    ) -> Result<Box<dyn Wire>, Failed> {
         let mut wire: Box<dyn Wire> = match &self.tls {
             None => Box::new(stream),
             Some(tls) => Box::new(tls.connect(run, stream).await.map_err(Failed::Tls)?),

@@ -6,9 +6,8 @@ use std::fmt::Write;
 use hyper::header::HeaderValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::connection::Wire;
 use super::failure::Failed;
-use crate::checks::net::Address;
+use crate::checks::net::{Address, Wire};
 
 /// The most bytes that a proxy may take for its answer.
 const HEAD: usize = 16 << 10;

@@ -1,74 +1,81 @@
 //! What `sslmode` means, as PostgreSQL's own library has it: the modes that try twice, and a certificate that is verified
-//! wherever there are roots for it. The driver knows of the first attempt only.
+//! wherever there are roots for it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-
-use sqlx::Error;
 use sqlx::postgres::PgSslMode;
 
-use super::failure;
+use super::failure::Error;
+use crate::checks::tls::client::Client;
+use crate::tls::{Certificates, Identity, Trust};
 
 /// What an operator is told of a password that was not protected because nobody said that it should be.
 pub(super) const ADVICE: &str = "the server offers no TLS and no `sslmode` is given, so the password may be read on its way: \
                                  give sslmode=require, or sslmode=disable if that is known";
 
-/// Whether the server was found to offer TLS.
-const UNKNOWN: u8 = 0;
-const OFFERED: u8 = 1;
-const NOT_OFFERED: u8 = 2;
+/// How a connection is attempted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// Without TLS.
+    Plain,
+    /// With TLS, and by the same connection without it where the server has none.
+    Either,
+    /// With TLS.
+    Encrypted,
+}
 
 /// See the module.
 pub(super) struct Encryption {
-    first: PgSslMode,
-    second: Option<PgSslMode>,
+    pub(super) first: Attempt,
+    second: Option<Attempt>,
     /// Whether a password leaves the machine, and nobody has said how.
     unsaid: bool,
-    found: AtomicU8,
+    /// `None` where no attempt needs it.
+    pub(super) client: Option<Client>,
 }
 
 impl Encryption {
-    /// For `mode`, where `rooted` says that roots to verify the server by are given.
-    pub(super) fn new(mode: PgSslMode, rooted: bool, unsaid: bool) -> Self {
-        let encrypted = if rooted { PgSslMode::VerifyCa } else { PgSslMode::Require };
-        let (first, second) = match mode {
-            PgSslMode::Allow => (PgSslMode::Disable, Some(encrypted)),
-            PgSslMode::Prefer if rooted => (encrypted, Some(PgSslMode::Disable)),
-            // Goes on without where the server has none, by the same connection.
-            PgSslMode::Prefer => (mode, Some(PgSslMode::Disable)),
-            PgSslMode::Require => (encrypted, None),
-            PgSslMode::Disable | PgSslMode::VerifyCa | PgSslMode::VerifyFull => (mode, None),
+    /// For `mode` and the server `host`. Without `roots` only `verify-full` and `verify-ca` verify who answers.
+    pub(super) fn new(
+        mode: PgSslMode,
+        host: &str,
+        roots: Option<Certificates>,
+        identity: Option<&Identity>,
+        unsaid: bool,
+    ) -> Result<Self, &'static str> {
+        let (first, second) = attempts(mode);
+        let trust = match (mode, roots) {
+            (PgSslMode::VerifyFull, roots) => Trust::Known(roots.unwrap_or_default()),
+            (PgSslMode::VerifyCa, roots) => Trust::AnyName(roots.unwrap_or_default()),
+            (_, Some(roots)) => Trust::AnyName(roots),
+            (_, None) => Trust::Anyone,
         };
-        Self { first, second, unsaid, found: AtomicU8::new(UNKNOWN) }
+        let encrypted = (first, second) != (Attempt::Plain, None);
+        let client = encrypted.then(|| Client::new(host, &trust, identity, &[])).transpose()?;
+        Ok(Self { first, second, unsaid, client })
     }
 
-    /// The mode of the first attempt. Once in the life of a check the driver must not go on without TLS by itself,
-    /// because it would not tell.
-    pub(super) fn first(&self) -> PgSslMode {
-        if self.unsaid && self.found.load(Ordering::Relaxed) == UNKNOWN {
-            PgSslMode::Require
-        } else {
-            self.first
-        }
-    }
-
-    /// The mode of a second attempt, after the first one ended with `error`.
-    pub(super) fn after(&self, error: &Error) -> Option<PgSslMode> {
-        if failure::is_without_tls(error) {
-            self.found.store(NOT_OFFERED, Ordering::Relaxed);
-        }
-        self.second.filter(|_| failure::is_about_tls(error))
+    /// A second attempt, after the first one ended with `error`.
+    pub(super) fn after(&self, error: &Error) -> Option<Attempt> {
+        self.second.filter(|_| error.is_about_tls())
     }
 
     /// Of two errors the one to tell. That a server which has TLS refuses to do without says less than why TLS failed.
     pub(super) fn telling(&self, first: Error, second: Error) -> Error {
-        let refused_plain = matches!(self.second, Some(PgSslMode::Disable)) && failure::is_about_tls(&second);
-        if refused_plain && !failure::is_without_tls(&first) { first } else { second }
+        if self.second == Some(Attempt::Plain) && second.is_about_tls() { first } else { second }
     }
 
-    /// Notes that somebody was let in; gives what the operator should know of it.
-    pub(super) fn advice(&self) -> Option<&'static str> {
-        let _ = self.found.compare_exchange(UNKNOWN, OFFERED, Ordering::Relaxed, Ordering::Relaxed);
-        (self.unsaid && self.found.load(Ordering::Relaxed) == NOT_OFFERED).then_some(ADVICE)
+    /// What the operator should know of a session that somebody was let in to, of which `offered` says whether the server
+    /// has TLS, if it was asked.
+    pub(super) fn advice(&self, offered: Option<bool>) -> Option<&'static str> {
+        (self.unsaid && offered == Some(false)).then_some(ADVICE)
+    }
+}
+
+fn attempts(mode: PgSslMode) -> (Attempt, Option<Attempt>) {
+    match mode {
+        PgSslMode::Disable => (Attempt::Plain, None),
+        PgSslMode::Allow => (Attempt::Plain, Some(Attempt::Encrypted)),
+        PgSslMode::Prefer => (Attempt::Either, Some(Attempt::Plain)),
+        PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull => (Attempt::Encrypted, None),
     }
 }
 
@@ -76,36 +83,32 @@ impl Encryption {
 mod tests {
     use super::*;
 
-    fn attempts(mode: PgSslMode, rooted: bool) -> String {
-        let Encryption { first, second, .. } = Encryption::new(mode, rooted, false);
-        format!("{first:?} {second:?}")
+    fn encryption(mode: PgSslMode, unsaid: bool) -> Encryption {
+        Encryption::new(mode, "db", None, None, unsaid).ok().unwrap()
     }
 
     #[test]
     fn modes_mean_what_they_mean_to_postgresql() {
         use PgSslMode::{Allow, Disable, Prefer, Require, VerifyFull};
-        for (mode, plain, rooted) in [
-            (Disable, "Disable None", "Disable None"),
-            (Allow, "Disable Some(Require)", "Disable Some(VerifyCa)"),
-            (Prefer, "Prefer Some(Disable)", "VerifyCa Some(Disable)"),
-            (Require, "Require None", "VerifyCa None"),
-            (VerifyFull, "VerifyFull None", "VerifyFull None"),
+        for (mode, first, second) in [
+            (Disable, Attempt::Plain, None),
+            (Allow, Attempt::Plain, Some(Attempt::Encrypted)),
+            (Prefer, Attempt::Either, Some(Attempt::Plain)),
+            (Require, Attempt::Encrypted, None),
+            (VerifyFull, Attempt::Encrypted, None),
         ] {
-            assert_eq!([attempts(mode, false), attempts(mode, true)], [plain, rooted]);
+            let it = encryption(mode, false);
+            assert_eq!((it.first, it.after(&Error::NoTls)), (first, second), "{mode:?}");
+            assert_eq!(it.client.is_none(), matches!(mode, Disable));
         }
     }
 
     #[test]
-    fn what_nobody_has_said_is_found_out_once() {
-        let unsaid = Encryption::new(PgSslMode::Prefer, false, true);
-        assert!(matches!(unsaid.first(), PgSslMode::Require));
-        let none = Error::Tls("server does not support TLS".into());
-        assert!(matches!(unsaid.after(&none), Some(PgSslMode::Disable)));
-        assert!(matches!(unsaid.first(), PgSslMode::Prefer));
-        assert_eq!(unsaid.advice(), Some(ADVICE));
-
-        let offered = Encryption::new(PgSslMode::Prefer, false, true);
-        assert_eq!(offered.advice(), None);
-        assert!(matches!(offered.first(), PgSslMode::Prefer));
+    fn only_what_nobody_has_said_and_the_server_does_not_offer_is_told() {
+        let unsaid = encryption(PgSslMode::Prefer, true);
+        assert_eq!(unsaid.advice(Some(false)), Some(ADVICE));
+        assert_eq!(unsaid.advice(Some(true)), None);
+        assert_eq!(unsaid.advice(None), None);
+        assert_eq!(encryption(PgSslMode::Prefer, false).advice(Some(false)), None);
     }
 }

@@ -1,10 +1,15 @@
-//! Why PostgreSQL did not answer, from the driver's errors and the server's SQLSTATE codes.
+//! Why PostgreSQL did not answer, from what went wrong on the way and the server's SQLSTATE codes.
 
-use sqlx::Error;
-use sqlx::error::DatabaseError;
+use std::fmt;
+use std::io;
+
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::ErrorResponseBody;
 use sqlx::postgres::PgDatabaseError;
 
+use crate::checks::net::Unconnected;
 use crate::checks::reasons::{self, Failure};
+use crate::checks::tls;
 use crate::model::{Cause, Outcome, Reason};
 
 /// What a run can fail for.
@@ -19,6 +24,7 @@ pub(super) const REASONS: &[Reason] = &[
     Reason::NotFound,
     Reason::PoolExhausted,
     Reason::Protocol,
+    Reason::UnexpectedBody,
     Reason::Other,
 ];
 
@@ -41,63 +47,161 @@ const POOLER: [(&str, Cause); 14] = [
     ("TLS required", Cause::TlsRequired),
 ];
 
-/// The outcome that an error stands for.
-pub(in crate::checks) fn of(error: &Error) -> Outcome {
-    reasons::failed(failure(error), REASONS).because(error)
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Error {
+    Unconnected(Unconnected),
+    /// The socket of this machine.
+    Socket(io::Error),
+    /// The server went when it was asked for TLS.
+    Request(io::Error),
+    /// It has none.
+    NoTls,
+    /// It answered that with something else.
+    NotPostgres,
+    Tls(io::Error),
+    /// The connection.
+    Io(io::Error),
+    /// Something came that should not come there, or that is nothing.
+    Protocol(String),
+    /// The server wants a password.
+    NoPassword,
+    /// It wants another proof than one of a password.
+    NoPasswordWanted,
+    Server(Said),
 }
 
-fn failure(error: &Error) -> Failure {
-    match error {
-        Error::Database(error) => of_server(error.as_ref()),
-        Error::Io(error) => reasons::of_io(error),
-        Error::Tls(_) if is_without_tls(error) => Cause::TlsNotOffered.into(),
-        Error::Tls(_) => reasons::of_source(error).unwrap_or(Reason::Tls.into()),
-        // The driver's words for the byte that it takes the end of the connection for, and for another.
-        Error::Protocol(text) if text.contains("SSLRequest: 0x00") => Cause::TlsRequestClosed.into(),
-        Error::Protocol(text) if text.contains("SSLRequest") => Cause::NotPostgres.into(),
-        Error::Protocol(_) => Reason::Protocol.into(),
-        _ => reasons::of_source(error).unwrap_or(Reason::Other.into()),
+/// What a server says is wrong.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    state: String,
+    /// Where in the server's source.
+    routine: String,
+    /// Private, and of any language.
+    message: String,
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 
-/// Whether it may be otherwise with TLS, or without: TLS failed, or the server lets nobody in as it is.
-pub(super) fn is_about_tls(error: &Error) -> bool {
-    let Failure { reason, cause } = failure(error);
-    reason == Reason::Tls || matches!(cause, Some(Cause::PgHbaRefuses | Cause::TlsRequired))
+impl Said {
+    pub(super) fn read(body: &ErrorResponseBody) -> Result<Self, Error> {
+        let mut said = Self::default();
+        let mut fields = body.fields();
+        while let Some(field) = fields.next().map_err(|error| Error::Protocol(error.to_string()))? {
+            let into = match field.type_() {
+                b'C' => &mut said.state,
+                b'R' => &mut said.routine,
+                b'M' => &mut said.message,
+                _ => continue,
+            };
+            *into = String::from_utf8_lossy(field.value_bytes()).into_owned();
+        }
+        Ok(said)
+    }
 }
 
-/// Whether the server was asked for TLS and said that it has none.
-pub(super) fn is_without_tls(error: &Error) -> bool {
-    matches!(error, Error::Tls(inner) if inner.to_string().contains("does not support TLS"))
+impl Error {
+    /// Of what came while `what` was going on.
+    pub(super) fn unexpected(what: &str) -> Self {
+        Self::Protocol(format!("a message that does not belong to {what}"))
+    }
+
+    /// The outcome that it stands for.
+    pub(super) fn outcome(&self) -> Outcome {
+        reasons::failed(self.failure(), REASONS).because(self)
+    }
+
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Unconnected(error) => error.failure,
+            Self::Socket(error) if error.kind() == io::ErrorKind::NotFound => Cause::NoSocket.into(),
+            Self::Request(error) => match reasons::of_io(error) {
+                Failure { reason: Reason::ConnectionReset, .. } => Cause::TlsRequestClosed.into(),
+                other => other,
+            },
+            Self::Socket(error) | Self::Io(error) => reasons::of_io(error),
+            Self::NoTls => Cause::TlsNotOffered.into(),
+            Self::NotPostgres => Cause::NotPostgres.into(),
+            Self::Tls(error) => tls::of_handshake(error),
+            Self::Protocol(_) => Reason::Protocol.into(),
+            Self::NoPassword => Cause::NoPassword.into(),
+            Self::NoPasswordWanted => Cause::PasswordNotAccepted.into(),
+            Self::Server(Said { state, routine, message }) => of_server(state, routine, message),
+        }
+    }
+
+    /// Whether it may be otherwise with TLS, or without: TLS failed, or the server lets nobody in as it is.
+    pub(super) fn is_about_tls(&self) -> bool {
+        let Failure { reason, cause } = self.failure();
+        reason == Reason::Tls || matches!(cause, Some(Cause::PgHbaRefuses | Cause::TlsRequired))
+    }
+
+    /// Whether it says that the connection had ended before it was used.
+    pub(super) fn is_lost(&self) -> bool {
+        match self {
+            Self::Io(error) => reasons::of_io(error).reason == Reason::ConnectionReset,
+            // Told to us before we asked: shut down, crashed, database dropped, idle for too long.
+            Self::Server(Said { state, .. }) => state.starts_with("57P") && state != "57P03",
+            _ => false,
+        }
+    }
+}
+
+/// For the log.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unconnected(error) => error.fmt(f),
+            Self::Socket(error) | Self::Request(error) | Self::Tls(error) | Self::Io(error) => error.fmt(f),
+            Self::NoTls => f.write_str("the server offers no TLS"),
+            Self::NotPostgres => f.write_str("an answer to SSLRequest that is neither S nor N"),
+            Self::Protocol(text) => f.write_str(text),
+            Self::NoPassword => f.write_str("the server asks for a password"),
+            Self::NoPasswordWanted => f.write_str("no way of authentication that is known"),
+            Self::Server(Said { state, message, .. }) => write!(f, "{state}: {message}"),
+        }
+    }
+}
+
+/// The outcome that an error of the driver stands for, which the application's own pools use.
+pub(in crate::checks) fn of(error: &sqlx::Error) -> Outcome {
+    let failure = match error {
+        sqlx::Error::Database(said) => {
+            let place = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
+            of_server(&said.code().unwrap_or_default(), place.unwrap_or_default(), said.message())
+        }
+        sqlx::Error::Io(error) => reasons::of_io(error),
+        sqlx::Error::Tls(inner) if inner.to_string().contains("does not support TLS") => {
+            Cause::TlsNotOffered.into()
+        }
+        sqlx::Error::Tls(_) => reasons::of_source(error).unwrap_or(Reason::Tls.into()),
+        // The driver's words for the byte that it takes the end of the connection for, and for another.
+        sqlx::Error::Protocol(text) if text.contains("SSLRequest: 0x00") => Cause::TlsRequestClosed.into(),
+        sqlx::Error::Protocol(text) if text.contains("SSLRequest") => Cause::NotPostgres.into(),
+        sqlx::Error::Protocol(_) => Reason::Protocol.into(),
+        _ => reasons::of_source(error).unwrap_or(Reason::Other.into()),
+    };
+    reasons::failed(failure, REASONS).because(error)
 }
 
 /// What a server says. Its words, which may be of any language, are looked at only where code and place in its source
 /// do not tell enough.
-fn of_server(said: &dyn DatabaseError) -> Failure {
-    let state = said.code().unwrap_or_default();
-    let place =
-        said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine).unwrap_or_default();
-    match (&*state, place) {
+fn of_server(state: &str, place: &str, message: &str) -> Failure {
+    match (state, place) {
         ("28000", "ClientAuthentication") => Cause::PgHbaRefuses.into(),
         ("28000", "InitializeSessionUserId") | ("28P01", _) => Cause::WrongPassword.into(),
         ("42501", "CheckMyDatabase") => Cause::DatabaseDenied.into(),
-        // A query that writes in what it reads from.
-        ("0A000", "analyzeCTE") => Cause::QueryWrites.into(),
+        // A query with a parameter, for which there is no value.
+        ("08P01", "exec_bind_message") => Cause::InvalidQuery.into(),
         ("08P01", "") => {
-            let known = POOLER.iter().find(|(text, _)| said.message().starts_with(text));
-            known.map_or_else(|| of_state(&state), |(_, cause)| (*cause).into())
+            let known = POOLER.iter().find(|(text, _)| message.starts_with(text));
+            known.map_or_else(|| of_state(state), |(_, cause)| (*cause).into())
         }
         (state, _) => of_state(state),
-    }
-}
-
-/// Whether the error says that the connection had ended before it was used.
-pub(super) fn is_lost(error: &Error) -> bool {
-    match error {
-        Error::Io(error) => reasons::of_io(error).reason == Reason::ConnectionReset,
-        // Told to us before we asked: shut down, crashed, database dropped, idle for too long.
-        Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P") && code != "57P03"),
-        _ => false,
     }
 }
 
@@ -137,13 +241,6 @@ fn of_state(state: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
-    use sqlx::ConnectOptions;
-    use sqlx::postgres::PgConnectOptions;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
     use super::*;
 
     #[test]
@@ -173,36 +270,35 @@ mod tests {
     #[test]
     fn only_a_connection_that_had_ended_is_lost() {
         let io = |kind: io::ErrorKind| Error::Io(kind.into());
-        assert!(is_lost(&io(io::ErrorKind::UnexpectedEof)));
-        assert!(is_lost(&io(io::ErrorKind::ConnectionReset)));
-        assert!(!is_lost(&io(io::ErrorKind::TimedOut)));
-        assert!(!is_lost(&Error::Protocol("odd".to_owned())));
+        assert!(io(io::ErrorKind::UnexpectedEof).is_lost());
+        assert!(io(io::ErrorKind::ConnectionReset).is_lost());
+        assert!(!io(io::ErrorKind::TimedOut).is_lost());
+        assert!(!Error::Protocol("odd".to_owned()).is_lost());
     }
 
     #[test]
     fn the_drivers_words_stay_private() {
-        let outcome = of(&Error::Protocol("db.internal said 0x15".to_owned()));
-        assert_eq!(outcome.message, None);
-        assert!(outcome.driver.is_some_and(|words| words.contains("db.internal")));
+        let message = || "db.internal said 0x15".to_owned();
+        let said = Said { message: message(), ..Said::default() };
+        for outcome in [
+            of(&sqlx::Error::Protocol(message())),
+            Error::Protocol(message()).outcome(),
+            Error::Server(said).outcome(),
+        ] {
+            assert_eq!(outcome.message, None);
+            assert!(outcome.driver.is_some_and(|words| words.contains("db.internal")));
+        }
     }
 
-    /// What comes of a peer that answers to the question for TLS, or only closes.
-    async fn peer_that_says(answer: &[u8]) -> Option<Cause> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
-        let peer = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            stream.read_exact(&mut [0; 8]).await.unwrap();
-            stream.write_all(answer).await.unwrap();
-        };
-        let (connected, ()) = tokio::join!(options.connect(), peer);
-        of(&connected.err().unwrap()).cause
-    }
-
-    #[tokio::test]
-    async fn a_peer_that_does_not_like_the_question_for_tls_is_told() {
-        assert_eq!(peer_that_says(b"").await, Some(Cause::TlsRequestClosed));
-        assert_eq!(peer_that_says(b"HTTP/1.1 400 Bad Request").await, Some(Cause::NotPostgres));
+    #[test]
+    fn a_peer_that_does_not_like_the_question_for_tls_is_told() {
+        for gone in [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe]
+        {
+            assert_eq!(Error::Request(gone.into()).outcome().cause, Some(Cause::TlsRequestClosed));
+        }
+        assert_eq!(Error::Request(io::ErrorKind::TimedOut.into()).outcome().cause, None);
+        let of = |text: &str| of(&sqlx::Error::Protocol(format!("unexpected response from {text}"))).cause;
+        assert_eq!(of("SSLRequest: 0x00"), Some(Cause::TlsRequestClosed));
+        assert_eq!(of("SSLRequest: 0x48"), Some(Cause::NotPostgres));
     }
 }

@@ -1,19 +1,25 @@
-//! From the URL in the configuration to what the driver connects with.
+//! From the URL in the configuration to where the server is, who logs in, and how it is encrypted. The URL, the variables
+//! PGHOST and so on, and the file .pgpass are read by sqlx, as for every program that uses it.
 //!
 //! Behind a connection pooler a session is the application's as well. A pooler refuses parameters of the start that it
-//! does not know, and those that it knows may stay on the session; so the driver sends none that can be left out, and what
-//! is needed is set for the length of the transaction.
+//! does not know, and those that it knows may stay on the session; so none is sent that can be left out, and what is needed
+//! is set for the length of the transaction.
 
 use std::net::IpAddr;
 use std::path::Path;
 
+use percent_encoding::percent_decode_str;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::encryption::Encryption;
+use super::login::Login;
+use super::session::Place;
+use crate::checks::net::Address;
 use crate::checks::parameters::{self, Means};
 use crate::config::{Secret, SecretUrl};
-use crate::file::{self, Unreadable};
+use crate::file;
+use crate::tls::{self, Identity};
 
 /// The largest file of certificates.
 const MOST: u64 = 1 << 20;
@@ -66,8 +72,8 @@ const SEVERAL: &str = "names several hosts: write a check for each, so that each
 
 /// What a connection needs.
 pub(super) struct Server {
-    /// Holds the password; the driver's type, so never shown.
-    pub(super) connect: PgConnectOptions,
+    pub(super) place: Place,
+    pub(super) login: Login,
     /// The name that the server shows for the session.
     pub(super) application: String,
     pub(super) encryption: Encryption,
@@ -95,20 +101,6 @@ pub(super) fn read(url: &SecretUrl, password: Option<&Secret>) -> Result<Server,
     let mode = given(&["sslmode", "ssl-mode"]);
     let mode_is_unsaid = mode.is_none();
     let roots = given(&["sslrootcert", "ssl-root-cert", "ssl-ca"]);
-    for (name, path) in [
-        ("sslrootcert", roots.clone()),
-        ("sslcert", given(&["sslcert", "ssl-cert"])),
-        ("sslkey", given(&["sslkey", "ssl-key"])),
-    ] {
-        // The driver reads each of them whole, whatever it is. It takes certificates themselves too.
-        if let Some(path) =
-            path.filter(|path| path != "system" && !path.trim_start().starts_with("-----BEGIN"))
-            && let Err(problem @ (Unreadable::NotAFile | Unreadable::TooLarge(_))) =
-                file::read(Path::new(&path), MOST)
-        {
-            return Err(format!("the file that the parameter `{name}` names {problem}"));
-        }
-    }
     // The roots of the system are what the driver has anyway.
     let of_system = roots.as_deref() == Some("system");
     if of_system && mode.as_deref().is_some_and(|mode| mode != "verify-full") {
@@ -133,35 +125,100 @@ pub(super) fn read(url: &SecretUrl, password: Option<&Secret>) -> Result<Server,
         let _ = url.set_password(Some(password.expose()));
     }
     url.query_pairs_mut().clear().extend_pairs(kept);
-    let mut options = PgConnectOptions::from_url(&url)
-        .map_err(|_| "cannot be understood: look at sslmode, port, and characters to be percent-encoded")?
-        .extra_float_digits(None)
-        .statement_cache_capacity(0)
-        .disable_statement_logging();
-    let bare =
-        options.get_host().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(str::to_owned);
-    if let Some(address) = bare {
-        options = options.host(&address);
-    }
-    if let Some(password) = password {
-        options = options.password(password.expose());
-    }
-    let application = options.get_application_name().unwrap_or(APPLICATION).to_owned();
-    if options.get_application_name().is_some() {
-        // It came from the URL or from PGAPPNAME. Empty, it counts as not given.
-        options = options.application_name("");
-    }
-    let here = options.get_socket().is_some();
+    let options = PgConnectOptions::from_url(&url)
+        .map_err(|_| "cannot be understood: look at sslmode, port, and characters to be percent-encoded")?;
+    let hidden = Hidden::of(&options);
+    let host = options.get_host();
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    // Without a host it is looked for where Debian has its sockets.
+    let directory = options.get_socket().cloned().or_else(|| host.starts_with('/').then(|| host.into()));
+    let port = options.get_port();
+    let place = match directory {
+        Some(directory) => Place::Socket(directory.join(format!(".s.PGSQL.{port}")).into()),
+        None => Place::Port(Address { host: host.to_owned(), port }),
+    };
     let mode = match options.get_ssl_mode() {
         // A socket of this machine is never encrypted.
-        _ if here => PgSslMode::Disable,
+        _ if matches!(place, Place::Socket(_)) => PgSslMode::Disable,
         _ if of_system => PgSslMode::VerifyFull,
         mode => mode,
     };
-    let unsaid =
-        mode_is_unsaid && matches!(mode, PgSslMode::Prefer) && protect && !is_loopback(options.get_host());
-    let encryption = Encryption::new(mode, roots.is_some() && !of_system, unsaid);
-    Ok(Server { connect: options, application, encryption })
+    let unsaid = mode_is_unsaid && matches!(mode, PgSslMode::Prefer) && protect && !is_loopback(host);
+    let encryption = if matches!(mode, PgSslMode::Disable) {
+        Encryption::new(mode, host, None, None, unsaid)?
+    } else {
+        let roots = hidden.roots.as_deref().filter(|_| !of_system);
+        let roots = roots
+            .map(|file| pem("sslrootcert", file).and_then(|pem| told("sslrootcert", tls::trusted(&pem))));
+        let identity = hidden.identity()?;
+        Encryption::new(mode, host, roots.transpose()?, identity.as_ref(), unsaid)?
+    };
+    Ok(Server {
+        place,
+        application: options
+            .get_application_name()
+            .filter(|name| !name.is_empty())
+            .unwrap_or(APPLICATION)
+            .to_owned(),
+        login: Login {
+            user: options.get_username().to_owned(),
+            password: password.cloned().or(hidden.password),
+            database: options.get_database().map(str::to_owned),
+            options: options.get_options().map(str::to_owned),
+        },
+        encryption,
+    })
+}
+
+/// What sqlx tells of its options only as a URL.
+struct Hidden {
+    password: Option<Secret>,
+    roots: Option<String>,
+    certificate: Option<String>,
+    key: Option<String>,
+}
+
+impl Hidden {
+    fn of(options: &PgConnectOptions) -> Self {
+        // What is in front of the path must not keep it from being one.
+        let url = options.clone().username("me").host("localhost").to_url_lossy();
+        let given = |wanted: &str| {
+            let mut pairs = url.query_pairs();
+            pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+        };
+        let password = url.password().map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
+        Self {
+            password: password.map(Secret::new),
+            roots: given("sslrootcert"),
+            certificate: given("sslcert"),
+            key: given("sslkey"),
+        }
+    }
+
+    fn identity(&self) -> Result<Option<Identity>, String> {
+        match (&self.certificate, &self.key) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => {
+                let (chain, key) = (pem("sslcert", certificate)?, pem("sslkey", key)?);
+                told("sslcert or sslkey", Identity::read(&chain, &key)).map(Some)
+            }
+            (Some(file), None) => pem("sslcert", file).and(Err("`sslcert` needs `sslkey` beside it".to_owned())),
+            (None, Some(file)) => pem("sslkey", file).and(Err("`sslkey` needs `sslcert` beside it".to_owned())),
+        }
+    }
+}
+
+/// What a file holds; or the text itself, as an environment variable may have it.
+fn pem(name: &str, given: &str) -> Result<Vec<u8>, String> {
+    if given.trim_start().starts_with("-----BEGIN") {
+        return Ok(given.into());
+    }
+    let read = file::read(Path::new(given), MOST);
+    read.map_err(|problem| format!("the file that the parameter `{name}` names {problem}"))
+}
+
+fn told<T>(name: &str, read: Result<T, &'static str>) -> Result<T, String> {
+    read.map_err(|problem| format!("`{name}`: {problem}"))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -172,6 +229,15 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
 
+    use crate::checks::postgres::encryption::Attempt;
+
+    fn shown(place: &Place) -> String {
+        match place {
+            Place::Port(Address { host, port }) => format!("{host} {port}"),
+            Place::Socket(path) => path.display().to_string(),
+        }
+    }
+
     fn from(url: &str) -> Result<Server, String> {
         read(&SecretUrl::new(url.parse().unwrap()), Some(&Secret::new("p@ss/word")))
     }
@@ -180,22 +246,28 @@ mod tests {
     fn reads_where_the_server_is_and_who_logs_in() {
         let url =
             "postgres://me@db:5433/shop?sslmode=require&channel_binding=prefer&target_session_attrs=any";
-        let Server { connect: options, application, .. } = from(url).ok().unwrap();
-        assert_eq!((options.get_host(), options.get_port()), ("db", 5433));
-        assert_eq!((options.get_username(), options.get_database()), ("me", Some("shop")));
+        let Server { place, login, application, encryption } = from(url).ok().unwrap();
+        assert_eq!(shown(&place), "db 5433");
+        assert_eq!((login.user.as_str(), login.database.as_deref()), ("me", Some("shop")));
         assert_eq!(application, "vitalsign");
-        assert!(matches!(options.get_ssl_mode(), PgSslMode::Require));
-        assert_eq!(from("postgresql://me@[::1]/shop").ok().unwrap().connect.get_host(), "::1");
+        assert_eq!(encryption.first, Attempt::Encrypted);
+        assert_eq!(shown(&from("postgresql://me@[::1]/shop").ok().unwrap().place), "::1 5432");
+        let socket = from("postgres://me@%2Frun%2Fpostgresql:5433/shop").ok().unwrap();
+        assert_eq!(shown(&socket.place), "/run/postgresql/.s.PGSQL.5433");
         let named = from("postgres://me@db/shop?application_name=own").ok().unwrap();
-        assert_eq!((named.application.as_str(), named.connect.get_application_name()), ("own", Some("")));
+        assert_eq!(named.application, "own");
     }
 
     #[test]
     fn the_password_setting_wins() {
         for url in ["postgres://me:old@db/shop", "postgres://me@db/shop?password=old"] {
-            let url_again = from(url).ok().unwrap().connect.to_url_lossy();
-            assert_eq!(url_again.password(), Some("p%40ss%2Fword"), "{url}");
+            let password = from(url).ok().unwrap().login.password;
+            assert_eq!(password.as_ref().map(Secret::expose), Some("p@ss/word"), "{url}");
         }
+        let url = "postgres://m%2Fe%40:p%40ss%25%2Fw%C3%B6rd@[::1]/shop";
+        let login = read(&SecretUrl::new(url.parse().unwrap()), None).ok().unwrap().login;
+        let password = login.password.as_ref().map(Secret::expose);
+        assert_eq!((login.user.as_str(), password), ("m/e@", Some("p@ss%/wörd")));
     }
 
     #[test]
@@ -221,29 +293,30 @@ mod tests {
             ("postgres:///shop?host=one&port=1,2", "several hosts"),
             ("postgres://me@db/shop?hostaddr=192.0.2.1", "write one of them"),
             ("postgres://me@db/shop?sslrootcert=system&sslmode=require", "verify-full only"),
+            ("postgres://me@db/shop?sslrootcert=/no/such/file", "`sslrootcert` names No such file"),
+            ("postgres://me@db/shop?sslcert=/no/such/file", "`sslcert` names No such file"),
         ] {
             let problem = from(wrong).err().unwrap_or_default();
             assert!(problem.contains(hint), "{wrong}: {problem}");
         }
         let system = from("postgres://me@db/shop?sslrootcert=system").ok().unwrap();
-        assert!(matches!(system.encryption.first(), PgSslMode::VerifyFull));
+        assert_eq!(system.encryption.first, Attempt::Encrypted);
         assert!(from("postgres://me@db/shop?options[search_path]=sales&options=-cgeqo%3Doff").is_ok());
     }
 
     #[test]
     fn a_password_that_may_be_read_on_its_way_is_told_unless_that_was_said() {
-        // Nothing is told before the first attempt, which is to find it out.
-        let told = |url: &str| matches!(from(url).ok().unwrap().encryption.first(), PgSslMode::Require);
-        assert!(told("postgres://me@db/shop"));
+        let told =
+            |server: Result<Server, String>| server.ok().unwrap().encryption.advice(Some(false)).is_some();
+        assert!(told(from("postgres://me@db/shop")));
         for said in [
             "postgres://me@db/shop?sslmode=prefer",
             "postgres://me@localhost/shop",
             "postgres://me@[::1]/shop",
             "postgres://me@%2Frun%2Fpostgresql/shop",
         ] {
-            assert!(!told(said), "{said}");
+            assert!(!told(from(said)), "{said}");
         }
-        let without = read(&SecretUrl::new("postgres://me@db/shop".parse().unwrap()), None).ok().unwrap();
-        assert!(!matches!(without.encryption.first(), PgSslMode::Require));
+        assert!(!told(read(&SecretUrl::new("postgres://me@db/shop".parse().unwrap()), None)));
     }
 }

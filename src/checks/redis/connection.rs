@@ -7,45 +7,44 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisResult};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::checks::net::{Allowance, Wire};
 use crate::checks::reasons;
 use crate::model::Reason;
-
-/// The most that the answers of one run may be long together; INFO of a large server has some thousand bytes.
-const MOST: usize = 1 << 20;
-
-/// What bytes go through: TCP, TLS on it, or a socket of the machine.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// See the module.
 pub(super) struct Connection {
     commands: MultiplexedConnection,
     /// Writes what `commands` are given and reads what comes back; `None` once the connection has ended.
     driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    left: Arc<AtomicUsize>,
+    allowance: Allowance,
 }
 
 impl Connection {
-    /// Logs in and chooses the database.
-    pub(super) async fn open(login: &RedisConnectionInfo, wire: Box<dyn Wire>) -> RedisResult<Self> {
-        let left = Arc::new(AtomicUsize::new(MOST));
-        let wire = Limited { wire, left: Arc::clone(&left), asked: false };
+    /// Logs in and chooses the database. `allowance` is that of the wire.
+    pub(super) async fn open(
+        login: &RedisConnectionInfo,
+        wire: Box<dyn Wire>,
+        allowance: Allowance,
+    ) -> RedisResult<Self> {
+        let wire = Patient { wire, asked: false };
         // The run has a time limit, so the driver needs none.
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
         let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
         let (commands, driver) = MultiplexedConnection::new_with_config(&silent, wire, config).await?;
-        let mut connection = Self { commands, driver: Some(Box::pin(driver)), left };
+        let mut connection = Self { commands, driver: Some(Box::pin(driver)), allowance };
         connection.ask(async |commands| log_in(commands, login).await).await?;
         Ok(connection)
+    }
+
+    /// Begins another run.
+    pub(super) fn renew(&self) {
+        self.allowance.renew();
     }
 
     /// Whether it can be asked again.
@@ -60,7 +59,6 @@ impl Connection {
 
     /// Asks, and does the driver's work meanwhile.
     pub(super) async fn ask<T>(&mut self, question: impl AsyncFnOnce(MultiplexedConnection) -> T) -> T {
-        self.left.store(MOST, Ordering::Relaxed);
         let driver = &mut self.driver;
         let mut question = pin!(question(self.commands.clone()));
         poll_fn(|context| {
@@ -99,18 +97,15 @@ async fn log_in(mut commands: MultiplexedConnection, login: &RedisConnectionInfo
     Ok(())
 }
 
-/// Reads until nothing is left, and then at most one buffer more.
-///
 /// A server that takes no more clients says so at once and closes, which the driver would miss: it throws away what
 /// comes before it has asked, and does not read after it could not write. So nothing is read before something was
 /// written, and to a peer that has gone everything can be written.
-struct Limited {
+struct Patient {
     wire: Box<dyn Wire>,
-    left: Arc<AtomicUsize>,
     asked: bool,
 }
 
-impl AsyncRead for Limited {
+impl AsyncRead for Patient {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -120,19 +115,11 @@ impl AsyncRead for Limited {
             // Asking wakes whoever reads.
             return Poll::Pending;
         }
-        let left = self.left.load(Ordering::Relaxed);
-        if left == 0 {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end")));
-        }
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.wire).poll_read(context, buffer))?;
-        let read = buffer.filled().len().saturating_sub(before);
-        self.left.store(left.saturating_sub(read), Ordering::Relaxed);
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.wire).poll_read(context, buffer)
     }
 }
 
-impl AsyncWrite for Limited {
+impl AsyncWrite for Patient {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -166,12 +153,15 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::checks::net::Limited;
 
     const SOON: Duration = Duration::from_secs(20);
     const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
     async fn open(wire: impl Wire + 'static, login: RedisConnectionInfo) -> RedisResult<Connection> {
-        timeout(SOON, Connection::open(&login, Box::new(wire))).await.unwrap()
+        let wire = Limited::new(wire);
+        let allowance = wire.allowance();
+        timeout(SOON, Connection::open(&login, Box::new(wire), allowance)).await.unwrap()
     }
 
     async fn ping(connection: &mut Connection) -> RedisResult<String> {
@@ -231,8 +221,8 @@ mod tests {
             answer
         };
         let (answer, sent) = tokio::join!(asked, flood);
-        assert!(answer.unwrap_err().to_string().contains("has no end"));
-        assert!(sent < 4 * MOST, "{sent} bytes were taken in");
+        assert!(answer.unwrap_err().to_string().contains("more than 1048576 bytes"));
+        assert!(sent < 4 << 20, "{sent} bytes were taken in");
     }
 
     #[tokio::test]

@@ -144,6 +144,20 @@ mod tests {
     }
 
     #[test]
+    fn each_parameter_is_honoured_or_refused_by_name() {
+        for (url, known) in [("rediss://cache", &PARAMETERS[..]), ("redis+unix:///run/s", &SOCKET_PARAMETERS)]
+        {
+            parameters::each_is_honoured_or_refused(known, |query| {
+                let url = SecretUrl::new(format!("{url}?{query}").parse().unwrap());
+                let looked = parameters::look(url.expose().query_pairs(), known);
+                looked.err().or_else(|| read(&url, None).err().map(str::to_owned))
+            });
+        }
+        let (_, _, login) = from("redis+unix:///run/s?db=2&user=me&pass=p&protocol=resp2").ok().unwrap();
+        assert_eq!((login.username(), login.password(), login.db()), (Some("me"), Some("p"), 2));
+    }
+
+    #[test]
     fn refuses_without_repeating_the_url() {
         for wrong in [
             "http://topsecret@cache",

@@ -20,14 +20,20 @@ const WRITES: [&str; 27] = [
     "rollback", "set", "truncate", "update", "vacuum",
 ];
 
+/// Functions of PostgreSQL that take a lock for the session rather than the transaction.
+const LOCKS: [&str; 4] =
+    ["pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared"];
+
 /// The statement in `query`, without what stands around it: blanks, comments and semicolons.
 ///
 /// # Errors
 /// What has to be changed, where there is none, a second one, or one that does not only read.
 pub(in crate::checks) fn statement(query: &str, dialect: Dialect) -> Result<&str, String> {
     let (mut start, mut end, mut ended, mut at) = (None, 0, false, 0);
+    let mut locks = None;
     while let Some(rest) = query.get(at..).filter(|rest| !rest.is_empty()) {
         let (piece, length) = dialect.piece(rest);
+        locks = locks.or_else(|| dialect.lasting_lock(rest.get(..length).unwrap_or_default()));
         match piece {
             Piece::Gap => {}
             Piece::End => ended = start.is_some(),
@@ -40,6 +46,9 @@ pub(in crate::checks) fn statement(query: &str, dialect: Dialect) -> Result<&str
         at += length;
     }
     let statement = start.and_then(|start| query.get(start..end)).ok_or("is empty")?;
+    if let Some(lock) = locks {
+        return Err(format!("is not read-only: `{lock}` takes a lock that outlives the query"));
+    }
     let first = statement.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
     let first = first.to_ascii_lowercase();
     let reads = dialect.reads.contains(&first.as_str()) || (first.is_empty() && dialect.postgres);
@@ -113,6 +122,13 @@ impl Dialect {
             }
             (first, _) => (Piece::Solid, first.len_utf8()),
         }
+    }
+
+    /// Whether `piece` is the name of a function that takes what the end of a transaction does not give back: a pooler
+    /// would hand it to the next client.
+    fn lasting_lock(self, piece: &str) -> Option<&'static str> {
+        let name = piece.trim_matches('"');
+        LOCKS.into_iter().find(|lock| self.postgres && lock.eq_ignore_ascii_case(name))
     }
 
     fn comment(self, text: &str) -> usize {
@@ -248,6 +264,23 @@ mod tests {
         }
         assert_eq!(flaw("selec 1", POSTGRES), "must begin with select, with, values, table");
         assert_eq!(flaw("(select 1)", SQLITE), "must begin with select, with, values");
+    }
+
+    #[test]
+    fn a_lock_that_outlives_the_query_is_refused() {
+        for query in [
+            "select pg_advisory_lock(1)",
+            "select * from (select pg_catalog.\"pg_try_advisory_lock\"(1)) x",
+            "select 1 where PG_ADVISORY_LOCK_SHARED(1, 2) is null",
+        ] {
+            assert!(statement(query, POSTGRES).unwrap_err().contains("outlives the query"), "{query}");
+        }
+        for query in [
+            "select pg_advisory_xact_lock(1)",
+            "select count(*) from pg_stat_activity where query like '%pg_advisory_lock%'",
+        ] {
+            same(query, POSTGRES);
+        }
     }
 
     #[test]

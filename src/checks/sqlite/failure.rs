@@ -70,7 +70,7 @@ fn of_code(code: i32, text: &str) -> Failure {
         },
         14 => Cause::CannotOpen.into(),
         10 => Cause::UnreadableFile.into(),
-        7 => Cause::OutOfMemory.into(),
+        7 | 18 => Cause::QueryTooLarge.into(),
         // SQLite has one code for all that it cannot compile.
         1 if text.starts_with("no such ") => Cause::NoSuchObject.into(),
         1 => Cause::InvalidQuery.into(),
@@ -92,6 +92,8 @@ mod tests {
             (11, "database disk image is malformed", Reason::UnexpectedBody),
             (1, "no such table: orders", Reason::NotFound),
             (1, "near \"selec\": syntax error", Reason::Other),
+            (7, "out of memory", Reason::UnexpectedBody),
+            (18, "string or blob too big", Reason::UnexpectedBody),
             (8, "attempt to write a readonly database", Reason::Denied),
             (1544, "attempt to write a readonly database", Reason::Denied),
             (-1, "", Reason::Other),

@@ -39,7 +39,7 @@ pub(in crate::checks) struct Handshake<S> {
 
 impl Client {
     /// For a server that proves to be `host`, with one of `protocols` above TLS.
-    pub(super) fn new(
+    pub(in crate::checks) fn new(
         host: &str,
         trust: &Trust,
         identity: Option<&Identity>,
