@@ -29,6 +29,9 @@ pub(super) mod fuzzing;
 mod info;
 mod server;
 
+/// The most bytes that a run takes in: INFO has some thousand, and the driver makes 20 bytes of memory of a byte of a list.
+const MOST: usize = 128 << 10;
+
 /// See the module.
 pub(super) struct Redis;
 
@@ -84,7 +87,7 @@ impl RedisCheck {
             Place::Port(address) => address,
             Place::Socket(path) => {
                 let connected = run.phase(Phase::Connect, UnixStream::connect(path)).await;
-                let stream = Limited::new(connected.map_err(|error| failure::of_socket(&error))?);
+                let stream = Limited::new(connected.map_err(|error| failure::of_socket(&error))?).allow(MOST);
                 let allowance = stream.allowance();
                 return Ok((Box::new(stream), allowance));
             }
@@ -92,6 +95,7 @@ impl RedisCheck {
         let stream = net::connect(run, address)
             .await
             .map_err(|error| reasons::failed(error.failure, failure::REASONS).because(error))?;
+        let stream = stream.allow(MOST);
         let allowance = stream.allowance();
         let wire: Box<dyn Wire> = match &self.server.tls {
             Some(tls) => {

@@ -191,7 +191,7 @@ causes! {
         EmptyFile "empty_file" "the file is empty, and `allow_empty` is not set"
         DamagedDatabase "damaged_database" "the database is damaged"
         NotDatabase "not_a_database" "the file is not a database"
-        AnswerTooLarge "answer_too_large" "the server sent more than a run takes in: 1 MiB, for http twice `max_body` more"
+        AnswerTooLarge "answer_too_large" "the server sent more than a run takes in: 1 MiB, from redis 128 KiB, from http twice `max_body` more"
         QueryTooLarge "query_too_large" "the query needs more memory than the 64 MiB of SQLite: select fewer or shorter values"
         BodyTooLong "body_too_long" "the body is longer than `max_body`"
         UnknownEncoding "unknown_encoding" "the body is packed in a way that is not known: neither gzip nor deflate"

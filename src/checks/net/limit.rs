@@ -47,7 +47,7 @@ impl<S> Limited<S> {
     }
 
     /// Allows another number of bytes.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "redis"))]
     pub(in crate::checks) fn allow(self, most: usize) -> Self {
         Self::with(self.inner, most)
     }

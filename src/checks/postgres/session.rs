@@ -139,7 +139,7 @@ impl Session {
         let (mut columns, mut values) = (None, None);
         loop {
             match self.messages.next().await? {
-                Message::ParseComplete | Message::BindComplete => {}
+                Message::ParseComplete | Message::BindComplete | Message::NoData => {}
                 Message::RowDescription(body) if columns.is_none() => columns = Some(body),
                 Message::DataRow(body) if values.is_none() => values = Some(body),
                 Message::CommandComplete(_) | Message::PortalSuspended => break,
