@@ -36,10 +36,14 @@ mod pages;
 mod peers;
 #[path = "hostile/peers_work.rs"]
 mod peers_work;
+#[path = "hostile/query.rs"]
+mod query;
 #[path = "hostile/requests.rs"]
 mod requests;
 #[path = "hostile/signals.rs"]
 mod signals;
+#[path = "hostile/sizes.rs"]
+mod sizes;
 #[cfg(feature = "otlp")]
 #[path = "hostile/soak.rs"]
 mod soak;
