@@ -37,6 +37,8 @@ use crate::{collect, health, metrics, resolver, runner, telemetry, web};
 
 use runtime::RunnerRuntime;
 
+#[cfg(feature = "sqlite")]
+pub(crate) use crate::checks::limit_memory;
 pub(crate) use client_names::show as show_client_names;
 pub use example::example;
 pub use function::{FunctionCheck, check, check_with};

@@ -184,7 +184,9 @@ impl Hidden {
         let url = options.clone().username("me").host("localhost").to_url_lossy();
         let given = |wanted: &str| {
             let mut pairs = url.query_pairs();
-            pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+            let (_, value) = pairs.find(|(name, _)| name == wanted)?;
+            // How it shows a path, beside PEM in a variable.
+            Some(value.strip_prefix("file: ").unwrap_or(&value).to_owned())
         };
         let password = url.password().map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
         Self {

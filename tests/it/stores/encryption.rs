@@ -36,7 +36,8 @@ fn sslmode_means_what_it_means_to_psql() {
                 .collect();
             let config = format!("checks: {{ {} }}", checks.join(", "));
             let done = Launch::new(&config).arg("check").arg("--format=json").run();
-            let health: Value = serde_json::from_str(&done.stdout).unwrap();
+            let health: Value =
+                serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}", done.stderr));
             for (n, url) in urls.iter().enumerate() {
                 let it = &health["checks"][format!("c{n}")];
                 let lets_in = postgres.lets_in(url);
