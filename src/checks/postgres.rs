@@ -129,13 +129,16 @@ fn measure(row: Option<&Row>) -> Result<Outcome, Error> {
     let Some(Row { columns, values }) = row else {
         return Ok(sql::measure(None::<std::iter::Empty<(&str, Option<f64>)>>));
     };
+    let broken = |error: std::io::Error| Error::Protocol(error.to_string());
+    if columns.fields().count().map_err(broken)? != values.ranges().count().map_err(broken)? {
+        return Err(Error::unexpected("what was said of the columns"));
+    }
     let pairs = columns.fields().zip(values.ranges()).map(|(field, range)| {
         let value = range.and_then(|range| values.buffer().get(range));
         Ok((field.name(), value.and_then(|value| number(field.type_oid(), value))))
     });
     // One more than is measured says that there are more.
-    let pairs: Vec<_> =
-        pairs.take(sql::MOST + 1).collect().map_err(|error| Error::Protocol(error.to_string()))?;
+    let pairs: Vec<_> = pairs.take(sql::MOST + 1).collect().map_err(broken)?;
     Ok(sql::measure(Some(pairs.into_iter())))
 }
 

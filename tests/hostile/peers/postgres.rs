@@ -56,6 +56,11 @@ fn prepared() -> Vec<u8> {
     [message(b'1', b""), message(b'2', b""), columns()].concat()
 }
 
+/// The query is over, and the transaction.
+fn over() -> Vec<u8> {
+    [done("SELECT 1"), ready(b'T'), done("ROLLBACK"), ready(b'I')].concat()
+}
+
 /// Up to where the rows of the query are wanted.
 fn asked() -> Vec<Step> {
     [&good()[..5], &[say(prepared())]].concat()
@@ -134,12 +139,11 @@ pub(crate) fn peers() -> Vec<Peer> {
     }
     for (name, payload) in [
         ("more_columns_than_there_are", &b"\xff\xff\0\0\0\x011"[..]),
-        ("negative_column", b"\0\x01\xff\xff\xff\xfe"),
         ("column_longer_than_its_row", b"\0\x01\x7f\xff\xff\xff1"),
         ("no_columns", b"\0\0"),
         ("empty_row", b""),
     ] {
-        let rows = [message(b'D', payload), done("SELECT 1"), ready(b'T')].concat();
+        let rows = [message(b'D', payload), over()].concat();
         add(name, Lying, &asked, rows, End::Silent);
     }
     for (name, payload) in [
@@ -148,7 +152,7 @@ pub(crate) fn peers() -> Vec<Peer> {
         ("description_negative", b"\x80\0n\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0"),
         ("description_no_text", b"\0\x01\xff\xfe\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0"),
     ] {
-        let said = [message(b'1', b""), message(b'2', b""), message(b'T', payload), row()].concat();
+        let said = [message(b'1', b""), message(b'2', b""), message(b'T', payload), row(), over()].concat();
         add(name, Lying, &begun_already, said, End::Silent);
     }
     for (name, payload) in [
@@ -160,6 +164,10 @@ pub(crate) fn peers() -> Vec<Peer> {
     ] {
         add(name, Lying, &first, message(b'R', payload), End::Silent);
     }
+    // PostgreSQL's own library takes any negative length for no value, too.
+    let negative = [message(b'D', b"\0\x01\xff\xff\xff\xfe"), over()].concat();
+    let steps = [&asked[..], &[say(negative)]].concat();
+    peers.push(Peer::new("pg_negative_column", Lying, steps, End::Silent).may_pass());
     let scram =
         [Step::Hear, say(message(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0")), Step::Answer(hash_for_hours)];
     peers.push(Peer::new("pg_hash_for_hours", Lying, scram.to_vec(), End::Silent));
