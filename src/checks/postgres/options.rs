@@ -18,7 +18,7 @@ use super::session::Place;
 use crate::checks::net::Address;
 use crate::checks::parameters::{self, Means};
 use crate::config::{Secret, SecretUrl};
-use crate::file;
+use crate::file::{self, Unreadable};
 use crate::tls::{self, Identity};
 
 /// The largest file of certificates.
@@ -204,8 +204,12 @@ impl Hidden {
                 let (chain, key) = (pem("sslcert", certificate)?, pem("sslkey", key)?);
                 told("sslcert or sslkey", Identity::read(&chain, &key)).map(Some)
             }
-            (Some(file), None) => pem("sslcert", file).and(Err("`sslcert` needs `sslkey` beside it".to_owned())),
-            (None, Some(file)) => pem("sslkey", file).and(Err("`sslkey` needs `sslcert` beside it".to_owned())),
+            (Some(file), None) => {
+                pem("sslcert", file).and(Err("`sslcert` needs `sslkey` beside it".to_owned()))
+            }
+            (None, Some(file)) => {
+                pem("sslkey", file).and(Err("`sslkey` needs `sslcert` beside it".to_owned()))
+            }
         }
     }
 }
@@ -215,8 +219,10 @@ fn pem(name: &str, given: &str) -> Result<Vec<u8>, String> {
     if given.trim_start().starts_with("-----BEGIN") {
         return Ok(given.into());
     }
-    let read = file::read(Path::new(given), MOST);
-    read.map_err(|problem| format!("the file that the parameter `{name}` names {problem}"))
+    file::read(Path::new(given), MOST).map_err(|problem| match problem {
+        Unreadable::System(error) => format!("the file that the parameter `{name}` names: {}", error.kind()),
+        other => format!("the file that the parameter `{name}` names {other}"),
+    })
 }
 
 fn told<T>(name: &str, read: Result<T, &'static str>) -> Result<T, String> {
@@ -295,8 +301,8 @@ mod tests {
             ("postgres:///shop?host=one&port=1,2", "several hosts"),
             ("postgres://me@db/shop?hostaddr=192.0.2.1", "write one of them"),
             ("postgres://me@db/shop?sslrootcert=system&sslmode=require", "verify-full only"),
-            ("postgres://me@db/shop?sslrootcert=/no/such/file", "`sslrootcert` names No such file"),
-            ("postgres://me@db/shop?sslcert=/no/such/file", "`sslcert` names No such file"),
+            ("postgres://me@db/shop?sslrootcert=/no/such/file", "`sslrootcert` names: entity not found"),
+            ("postgres://me@db/shop?sslcert=/no/such/file", "`sslcert` names: entity not found"),
         ] {
             let problem = from(wrong).err().unwrap_or_default();
             assert!(problem.contains(hint), "{wrong}: {problem}");
