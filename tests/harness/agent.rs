@@ -19,14 +19,19 @@ use super::{
 const STARTS: Duration = Duration::from_secs(60);
 const STOPS: Duration = Duration::from_secs(120);
 
-/// What `vitalsign check` says of one check with these settings.
+/// Time enough for what a check asks on a loaded machine; a check that is about time has its own.
+const UNHURRIED: &str = "defaults: { interval: 10m, timeout: 2m }";
+
+/// What one run of each of these checks says.
+#[track_caller]
+pub(crate) fn check_all(checks: &str) -> Value {
+    Launch::new(&format!("{UNHURRIED}\nchecks: {{ {checks} }}")).check()
+}
+
+/// What one run of a check with these settings says.
 #[track_caller]
 pub(crate) fn check_once(settings: &str) -> Value {
-    let done =
-        Launch::new(&format!("checks: {{ it: {{ {settings} }} }}")).arg("check").arg("--format=json").run();
-    let health: Value =
-        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
-    health["checks"]["it"].clone()
+    check_all(&format!("it: {{ {settings} }}"))["it"].clone()
 }
 
 /// An agent that is to be started.
@@ -46,6 +51,15 @@ impl Launch {
         let file = launch.scratch.write("vitalsign.yaml", config, User::oneself());
         launch.args.insert(0, format!("--config.file={}", file.display()));
         launch
+    }
+
+    /// Runs each check once and gives what is said of them.
+    #[track_caller]
+    pub(crate) fn check(self) -> Value {
+        let done = self.arg("check").arg("--format=json").run();
+        let health: Value =
+            serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
+        health["checks"].clone()
     }
 
     /// With no configuration file at all.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::{
-    agent::{Agent, Launch},
+    agent::{Agent, check_once},
     amqp::Amqp,
     eventually::{eventually, same},
     ports,
@@ -15,11 +15,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// The only check of one run of `vitalsign check`, and its measurements.
 fn check(settings: &str) -> serde_json::Value {
-    let config = format!("checks: {{ q: {{ kind: amqp, {settings} }} }}");
-    let done = Launch::new(&config).arg("check").arg("--format=json").run();
-    let health: serde_json::Value =
-        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
-    health["checks"]["q"].clone()
+    check_once(&format!("kind: amqp, {settings}"))
 }
 
 #[track_caller]

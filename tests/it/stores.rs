@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::harness::{
-    agent::Launch,
+    agent::{Launch, check_once},
     eventually::{eventually, same},
     ports,
     postgres::Postgres,
@@ -25,25 +25,9 @@ mod sqlite;
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// The only check of one run of `vitalsign check`.
-#[track_caller]
-fn check(settings: &str) -> Value {
-    check_as(User::oneself(), settings)
-}
-
-/// The same, run by `user`.
-#[track_caller]
-fn check_as(user: User, settings: &str) -> Value {
-    let config = format!("checks: {{ it: {{ {settings} }} }}");
-    let done = Launch::new(&config).by_user(user).arg("check").arg("--format=json").run();
-    let health: Value =
-        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
-    health["checks"]["it"].clone()
-}
-
 #[track_caller]
 fn passes(settings: &str, measurements: &[(&str, f64)]) -> Value {
-    let it = check(settings);
+    let it = check_once(settings);
     assert_eq!(it["status"], "healthy", "{it}");
     for (name, value) in measurements {
         assert_eq!(it["details"][name].as_f64(), Some(*value), "{it}");
@@ -53,7 +37,7 @@ fn passes(settings: &str, measurements: &[(&str, f64)]) -> Value {
 
 #[track_caller]
 fn fails(settings: &str, reason: &str, error: &str) {
-    let it = check(settings);
+    let it = check_once(settings);
     assert_eq!(told(&it), ["unhealthy", reason, error], "{it}");
 }
 
@@ -123,7 +107,7 @@ fn postgres_is_only_read_and_not_for_long() {
     // The server's limit comes 20 ms before our own, in which a slow machine may not get its answer.
     eventually("the server to say that it ended the query", SOON, || {
         let wanted = ["unhealthy", "timeout", "the server ended the query at its time limit"];
-        same(told(&check(&ask("select pg_sleep(3600)"))), &wanted).map(drop)
+        same(told(&check_once(&ask("select pg_sleep(3600)"))), &wanted).map(drop)
     });
     let sessions = "select count(*) from pg_stat_activity where usename = 'vitalsign'";
     eventually("no session to outlive its run", SOON, || same(postgres.psql(sessions), &"0".to_owned()));
@@ -251,11 +235,11 @@ fn redis_says_why_it_lets_nobody_in() {
     fails(&at("nothing:p@"), "denied", "the user may not run the command");
     fails(&at(""), "auth", "the server asks for a password and none is set");
     fails(&at(":wrong@"), "auth", "the server refuses the user or the password");
-    assert_eq!(check(&at(":wrong@"))["cause"], "wrong_password");
+    assert_eq!(check_once(&at(":wrong@"))["cause"], "wrong_password");
     let nowhere = format!("kind: redis, url: '{}'", redis.url().replace("/0", "/99"));
     fails(&nowhere, "not_found", "the database does not exist");
     let tls = at("").replace("redis://", "rediss://");
-    let reason = check(&format!("{tls}, timeout: 1s"))["reason"].clone();
+    let reason = check_once(&format!("{tls}, timeout: 1s"))["reason"].clone();
     assert!(reason == "tls" || reason == "connection_reset" || reason == "timeout", "{reason}");
 
     redis.cli(&["acl", "setuser", "lengths", "on", ">p", "+ping", "+type", "+llen", "~jobs"]);

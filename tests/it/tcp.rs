@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::harness::{
-    agent::{Agent, Launch},
+    agent::{Agent, Launch, check_once},
     eventually::{eventually, same},
     mariadb::MariaDb,
 };
@@ -13,11 +13,7 @@ use crate::harness::{
 const SOON: Duration = Duration::from_secs(60);
 
 fn check(server: &MariaDb) -> Value {
-    let config = format!("checks: {{ it: {{ kind: tcp, address: '{}' }} }}", server.address());
-    let done = Launch::new(&config).arg("check").arg("--format=json").run();
-    let health: Value =
-        serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}{}", done.stdout, done.stderr));
-    health["checks"]["it"].clone()
+    check_once(&format!("kind: tcp, address: '{}'", server.address()))
 }
 
 #[test]

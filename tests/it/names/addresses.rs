@@ -10,7 +10,6 @@ use std::{
 
 use tokio::{net::TcpSocket, runtime};
 
-use super::checked;
 use crate::harness::{
     agent::Launch, eventually::eventually, ports, postgres::Postgres, rabbitmq::RabbitMq, redis::Redis,
     scratch::Scratch, tls::Authority, user::User,
@@ -162,7 +161,7 @@ fn a_first_address_that_swallows_packets_fails_no_kind() {
     let servers = Servers::start();
     let _holes = servers.ports().map(Blackhole::at);
     let checks = servers.checks("two.test");
-    let document = checked(Launch::new(&config(&checks, "interval: 10s, timeout: 5s")).hosts(HOSTS));
+    let document = Launch::new(&config(&checks, "interval: 10s, timeout: 5s")).hosts(HOSTS).check();
     for (name, _) in &checks {
         assert_eq!(document[name]["status"], "healthy", "{name}: {document}");
     }
@@ -172,7 +171,7 @@ fn a_first_address_that_swallows_packets_fails_no_kind() {
 fn a_first_address_that_refuses_fails_no_kind() {
     let servers = Servers::start();
     let checks = servers.checks("two.test");
-    let document = checked(Launch::new(&config(&checks, "interval: 10s, timeout: 5s")).hosts(HOSTS));
+    let document = Launch::new(&config(&checks, "interval: 10s, timeout: 5s")).hosts(HOSTS).check();
     for (name, _) in &checks {
         assert_eq!(document[name]["status"], "healthy", "{name}: {document}");
     }
@@ -183,7 +182,7 @@ fn the_name_is_what_a_certificate_is_for_whatever_the_address() {
     let servers = Servers::start();
     let checks = servers.checks("other.test");
     let hosts = HOSTS.replace("two.test", "other.test");
-    let document = checked(Launch::new(&config(&checks, "interval: 10s, timeout: 5s")).hosts(&hosts));
+    let document = Launch::new(&config(&checks, "interval: 10s, timeout: 5s")).hosts(&hosts).check();
     assert_eq!(document["pg_verified"]["reason"], "tls", "{document}");
     assert_eq!(document["pg_kept"]["status"], "healthy", "{document}");
 }
@@ -200,7 +199,7 @@ fn an_address_that_accepts_and_is_silent_is_the_only_one_asked() {
         ("http", format!("kind: http, url: 'http://two.test:{port}/'")),
         ("https", format!("kind: http, url: 'https://two.test:{port}/'")),
     ];
-    let document = checked(Launch::new(&config(&checks, "interval: 10s, timeout: 1500ms")).hosts(HOSTS));
+    let document = Launch::new(&config(&checks, "interval: 10s, timeout: 1500ms")).hosts(HOSTS).check();
     for (name, _) in &checks {
         assert_eq!(document[name]["reason"], "timeout", "{name}: {document}");
     }

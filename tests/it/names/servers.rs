@@ -1,7 +1,6 @@
 //! A real name server (unbound) that answers for one zone and hangs for another, in a network namespace where it has
 //! port 53.
 
-use super::checked;
 use crate::harness::{agent::Launch, process::installed};
 
 /// The server of the zone `hang.test` swallows what it is asked, so unbound goes on waiting.
@@ -70,7 +69,7 @@ fn a_name_server_that_hangs_for_one_zone_fails_no_check_of_another() {
         config += &format!("  {name}: {{ kind: tcp, address: '{host}:53', timeout: 3s }}\n");
     }
     let script = AROUND.replace("@UNBOUND", UNBOUND).replace("@BINARY", env!("CARGO_BIN_EXE_vitalsign"));
-    let document = checked(Launch::new(&config).stand_in(&script));
+    let document = Launch::new(&config).stand_in(&script).check();
     for name in ["full", "searched", "local"] {
         assert_eq!(document[name]["status"], "healthy", "{name}: {}", document[name]);
     }

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
-
-use super::{Launch, SOON, check, eventually};
-use crate::harness::{postgres::Postgres, tls::Authority};
+use super::{Launch, SOON, eventually};
+use crate::harness::{
+    agent::{check_all, check_once},
+    postgres::Postgres,
+    tls::Authority,
+};
 
 const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
@@ -34,12 +36,9 @@ fn sslmode_means_what_it_means_to_psql() {
                 .enumerate()
                 .map(|(n, url)| format!("c{n}: {{ kind: postgres, url: '{url}' }}"))
                 .collect();
-            let config = format!("checks: {{ {} }}", checks.join(", "));
-            let done = Launch::new(&config).arg("check").arg("--format=json").run();
-            let health: Value =
-                serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{}", done.stderr));
+            let all = check_all(&checks.join(", "));
             for (n, url) in urls.iter().enumerate() {
-                let it = &health["checks"][format!("c{n}")];
+                let it = &all[format!("c{n}")];
                 let lets_in = postgres.lets_in(url);
                 let same = (it["status"] == "healthy") == lets_in.is_ok();
                 assert!(same, "{rule}, encrypted {encrypted}: {url}\n{it}\n{lets_in:?}");
@@ -53,10 +52,10 @@ fn a_password_that_may_be_read_on_its_way_is_told_once() {
     let postgres = Postgres::start();
     // Not an address of this machine to whoever reads it, and yet one.
     let url = postgres.url().replace("127.0.0.1", "0.0.0.0");
-    let it = check(&format!("kind: postgres, url: '{url}'"));
+    let it = check_once(&format!("kind: postgres, url: '{url}'"));
     let advice = it["details"]["advice"].as_str().unwrap_or_default();
     assert!(it["status"] == "healthy" && advice.contains("sslmode"), "{it}");
-    let it = check(&format!("kind: postgres, url: '{url}?sslmode=prefer'"));
+    let it = check_once(&format!("kind: postgres, url: '{url}?sslmode=prefer'"));
     assert!(it["status"] == "healthy" && it["details"]["advice"].is_null(), "{it}");
 
     let config =

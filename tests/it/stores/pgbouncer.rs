@@ -1,6 +1,6 @@
 //! Kind `postgres` through a connection pooler: PgBouncer as Debian configures it.
 
-use super::{SOON, check, eventually, fails, passes, same, told};
+use super::{SOON, check_once, eventually, fails, passes, same, told};
 use crate::harness::{agent::Launch, pgbouncer::PgBouncer, postgres::Postgres};
 
 /// Settings of a session that a check could leave behind, and which session it is.
@@ -37,7 +37,7 @@ fn a_check_leaves_nothing_on_the_session_that_it_shares_with_the_application() {
         assert!(before.contains("||Asia/Tokyo|German, DMY|UTF8|0|0|"), "{before}");
         passes(&ask("select 1"), &[]);
         assert_eq!(pooler.psql(SESSION), before, "first came {first}");
-        let failed = check(&ask("select 1/0"));
+        let failed = check_once(&ask("select 1/0"));
         assert_eq!(failed["status"], "unhealthy", "{failed}");
         assert_eq!(pooler.psql(SESSION), before, "first came {first}");
     }
@@ -68,6 +68,6 @@ fn what_a_pooler_says_in_its_own_words_has_a_cause() {
     let alone = "the pooler answers, and cannot log in to the server behind it";
     // Until the pooler has tried, a client waits with it.
     eventually("the pooler to give up", SOON, || {
-        same(told(&check(&at(&url))), &["unhealthy", "_OTHER", alone]).map(drop)
+        same(told(&check_once(&at(&url))), &["unhealthy", "_OTHER", alone]).map(drop)
     });
 }

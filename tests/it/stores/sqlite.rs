@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{SOON, Value, check_as, eventually};
+use super::{SOON, Value, eventually};
 use crate::harness::{
     agent::Launch,
     process::{Process, command, installed, output},
@@ -63,8 +63,11 @@ impl Shop {
     }
 
     fn check(&self, rest: &str) -> Value {
-        let settings = format!("kind: sqlite, path: '{}', query: '{COUNT}'{rest}", self.path().display());
-        check_as(User::unprivileged(&[]), &settings)
+        let config = format!(
+            "checks: {{ it: {{ kind: sqlite, timeout: 14s, path: '{}', query: '{COUNT}'{rest} }} }}",
+            self.path().display()
+        );
+        Launch::new(&config).by_user(User::unprivileged(&[])).check()["it"].clone()
     }
 
     #[track_caller]
