@@ -20,7 +20,7 @@ const STARTS: Duration = Duration::from_secs(60);
 const STOPS: Duration = Duration::from_secs(120);
 
 /// Time enough for what a check asks on a loaded machine; a check that is about time has its own.
-const UNHURRIED: &str = "defaults: { interval: 10m, timeout: 2m }";
+const UNHURRIED: &str = "defaults: { interval: 10m, timeout: 1m }";
 
 /// What one run of each of these checks says.
 #[track_caller]

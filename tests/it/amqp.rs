@@ -106,7 +106,8 @@ fn a_broker_that_is_short_of_memory_or_disk_space_is_degraded() {
     let broker = RabbitMq::start();
     broker.declare_queue("waits");
     broker.publish("waits", 3);
-    let ask = |more: &str| check(&format!("url: '{}', queue: waits{more}", broker.url()));
+    // The heartbeat by which the broker notices that a check has gone is in proportion to the time limit.
+    let ask = |more: &str| check(&format!("timeout: 10s, url: '{}', queue: waits{more}", broker.url()));
     let is = |q: &serde_json::Value, status: &str, alarm: f64| {
         assert_eq!(
             (q["status"].as_str(), q["details"]["alarm"].as_f64()),

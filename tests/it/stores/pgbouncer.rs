@@ -67,7 +67,8 @@ fn what_a_pooler_says_in_its_own_words_has_a_cause() {
     postgres.stop();
     let alone = "the pooler answers, and cannot log in to the server behind it";
     // Until the pooler has tried, a client waits with it.
+    let impatient = format!("{}, timeout: 5s", at(&url));
     eventually("the pooler to give up", SOON, || {
-        same(told(&check_once(&at(&url))), &["unhealthy", "_OTHER", alone]).map(drop)
+        same(told(&check_once(&impatient)), &["unhealthy", "_OTHER", alone]).map(drop)
     });
 }
