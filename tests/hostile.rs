@@ -47,3 +47,6 @@ mod sizes;
 #[cfg(feature = "otlp")]
 #[path = "hostile/soak.rs"]
 mod soak;
+#[cfg(feature = "otlp")]
+#[path = "hostile/spool.rs"]
+mod spool;

@@ -128,7 +128,7 @@ impl Cycle {
             (written, shared.account())
         });
         let Ok((written, lost)) = made.await else { return };
-        self.metrics.lost(lost);
+        self.count(lost);
         match written {
             Err(error) if !self.disk_failed => {
                 self.disk_failed = true;
@@ -288,8 +288,23 @@ impl Cycle {
             (done, shared.account())
         });
         let (done, lost) = worked.await.ok()?;
-        self.metrics.lost(lost);
+        self.count(lost);
         Some(done)
+    }
+
+    /// Counts what the spool lost, and says what somebody should know of.
+    fn count(&self, lost: Lost) {
+        self.metrics.lost(lost);
+        let (damaged, missing) = (lost.corrupt.batches, lost.missing.batches);
+        if damaged > 0 {
+            warn!(batches = damaged, "batches in otlp.spool.directory were damaged: they are dropped");
+        }
+        if missing > 0 {
+            warn!(
+                batches = missing,
+                "batches in otlp.spool.directory are gone: they were removed or replaced"
+            );
+        }
     }
 }
 

@@ -94,6 +94,7 @@ struct Dropped {
     full: Counter,
     rejected: Counter,
     corrupt: Counter,
+    missing: Counter,
     expired: Counter,
 }
 
@@ -131,6 +132,7 @@ impl Metrics {
             full: lost("queue_full"),
             rejected: lost("rejected"),
             corrupt: lost("corrupt"),
+            missing: lost("missing"),
             expired: lost("expired"),
         };
         let failure = |reason: Reason| (reason, scope.counter(&FAILURES, &[signal, reason.as_str()]));
@@ -176,10 +178,9 @@ impl Metrics {
     }
 
     /// Counts what the spool lost.
-    pub(super) fn lost(&self, Lost { full, expired, corrupt }: Lost) {
-        let ways =
-            [(full, &self.dropped.full), (expired, &self.dropped.expired), (corrupt, &self.dropped.corrupt)];
-        for (Loss { batches, points }, counter) in ways {
+    pub(super) fn lost(&self, Lost { full, expired, corrupt, missing }: Lost) {
+        let Dropped { full: f, expired: e, corrupt: c, missing: m, .. } = &self.dropped;
+        for (Loss { batches, points }, counter) in [(full, f), (expired, e), (corrupt, c), (missing, m)] {
             counter.add(batches);
             self.dropped_points.add(points);
         }

@@ -2,24 +2,29 @@
 //!
 //! Bounded by size and age; whatever is lost is told to the caller, who counts it. Batches are compressed: 1,000 series
 //! are 8 to 13 KiB. On disk each batch is a file of its own, so that dropping one is one system call and a broken one
-//! takes no other along; a batch that counts as kept there outlives a power cut. Knows neither protocols nor schedules;
-//! blocks, so it is called where blocking is allowed.
+//! takes no other along; a batch that counts as kept there outlives a power cut. A directory that went away or was replaced
+//! is noticed with the next batch, and taken again as at the start. Knows neither protocols nor schedules; blocks, so it is
+//! called where blocking is allowed.
 
 mod disk;
+mod error;
+mod form;
+mod found;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
 use super::settings;
-use disk::Disk;
+use disk::{Content, Disk};
 
-pub use disk::SpoolError;
-pub(super) use disk::what_to_do;
+pub use error::SpoolError;
+pub(super) use error::what_to_do;
 
 /// How much waits in memory while the disk takes nothing.
 const WITHOUT_DISK: u64 = 16 << 20;
@@ -30,12 +35,18 @@ const STEP: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Spool {
     waiting: VecDeque<Waiting>,
+    /// The highest number so far: what went away may come back, and has its own then.
+    last: u64,
     /// All that wait, and those of them in memory.
     bytes: u64,
     in_memory: u64,
     limit: u64,
     age: Duration,
+    /// Where batches are to wait, and that place while it can be used.
+    directory: Option<PathBuf>,
     disk: Option<Disk>,
+    /// The foreign files there that the log has named.
+    named: Vec<String>,
     /// The number of the batch that is being sent; it is not dropped to make room, because it may have arrived.
     sending: Option<u64>,
     lost: Lost,
@@ -74,8 +85,10 @@ pub(super) struct Lost {
     pub(super) full: Loss,
     /// Too old.
     pub(super) expired: Loss,
-    /// Not readable as it was written.
+    /// Not as it was written.
     pub(super) corrupt: Loss,
+    /// Removed or replaced by others.
+    pub(super) missing: Loss,
 }
 
 /// How much waits.
@@ -109,42 +122,43 @@ impl Spool {
     pub(super) fn open(settings: &settings::Spool) -> Result<Self, SpoolError> {
         let mut spool = Self {
             waiting: VecDeque::new(),
+            last: 0,
             bytes: 0,
             in_memory: 0,
             limit: settings.size,
             age: settings.age,
+            directory: settings.directory.clone(),
             disk: None,
+            named: Vec::new(),
             sending: None,
             lost: Lost::default(),
         };
         if let Some(directory) = &settings.directory {
             let (disk, found) = Disk::open(directory)?;
-            spool.disk = Some(disk);
-            for (name, size) in found {
-                spool.bytes += size;
-                spool.waiting.push_back(Waiting { name, size, held: None });
-            }
-            spool.make_room();
+            spool.enter(disk, found);
         }
         Ok(spool)
     }
 
     /// Puts a batch at the end. An error of the disk is told, but costs no batch: it waits in memory.
     pub(super) fn append(&mut self, made: SystemTime, points: u64, packed: Vec<u8>) -> io::Result<()> {
-        let number =
-            self.waiting.back().map_or(0, |last| last.name.number).max(self.sending.unwrap_or(0)) + STEP;
+        let usable = self.renew();
+        let number = self.last + STEP;
+        self.last = number;
         let made = made.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis();
         let name = Name { number, made: u64::try_from(made).unwrap_or(u64::MAX), points };
         let (waiting, written) = self.store(name, packed);
         self.waiting.push_back(waiting);
         self.make_room();
-        written
+        usable.and(written)
     }
 
     /// The oldest batch that is young enough at `now` and as it was written. It stays until it is
     /// [removed](Self::remove).
     pub(super) fn oldest(&mut self, now: SystemTime) -> Option<(Name, Bytes)> {
         self.sending = None;
+        // Where that fails, the next batch tells.
+        let _ = self.renew();
         loop {
             let first = self.waiting.front()?;
             let name = first.name;
@@ -155,14 +169,25 @@ impl Spool {
                 continue;
             }
             let read = match (&first.held, &self.disk) {
-                (Some(held), _) => Some(held.clone()),
-                (None, Some(disk)) => disk.read(name),
-                (None, None) => None,
+                (Some(held), _) => Content::Good(held.clone()),
+                (None, Some(disk)) => disk.read(name, first.size),
+                (None, None) => Content::Missing,
             };
-            let Some(packed) = read else {
-                self.lost.corrupt.add(name);
-                self.remove(name);
-                continue;
+            let packed = match read {
+                Content::Good(packed) => packed,
+                Content::NotNow => return None,
+                Content::Damaged => {
+                    self.lost.corrupt.add(name);
+                    self.remove(name);
+                    continue;
+                }
+                Content::Missing => {
+                    // What is there in its place is left alone.
+                    self.lost.missing.add(name);
+                    self.forget(0);
+                    self.recount();
+                    continue;
+                }
             };
             self.sending = Some(name.number);
             return Some((name, packed));
@@ -224,7 +249,12 @@ impl Spool {
     }
 
     fn position(&self, name: Name) -> Option<usize> {
-        self.waiting.binary_search_by_key(&name.number, |waiting| waiting.name.number).ok()
+        self.place(name).ok()
+    }
+
+    /// Where it waits, or where it would.
+    fn place(&self, name: Name) -> Result<usize, usize> {
+        self.waiting.binary_search_by_key(&name.number, |waiting| waiting.name.number)
     }
 
     fn store(&mut self, name: Name, packed: Vec<u8>) -> (Waiting, io::Result<()>) {
@@ -242,13 +272,20 @@ impl Spool {
     }
 
     fn take(&mut self, at: usize) {
-        let Some(gone) = self.waiting.remove(at) else { return };
-        self.bytes -= gone.size;
-        match (gone.held, &self.disk) {
-            (Some(_), _) => self.in_memory -= gone.size,
-            (None, Some(disk)) => disk.remove(gone.name),
-            (None, None) => {}
+        let Some(gone) = self.forget(at) else { return };
+        if let (None, Some(disk)) = (gone.held, &self.disk) {
+            disk.remove(gone.name);
         }
+    }
+
+    /// The same, but for its file.
+    fn forget(&mut self, at: usize) -> Option<Waiting> {
+        let gone = self.waiting.remove(at)?;
+        self.bytes -= gone.size;
+        if gone.held.is_some() {
+            self.in_memory -= gone.size;
+        }
+        Some(gone)
     }
 
     /// Drops the oldest batches until the rest is within the limits.
@@ -258,7 +295,7 @@ impl Spool {
                 return;
             }
         }
-        while self.disk.is_some() && self.in_memory > WITHOUT_DISK {
+        while self.directory.is_some() && self.in_memory > WITHOUT_DISK {
             if !self.drop_oldest(|waiting| waiting.held.is_some()) {
                 return;
             }

@@ -189,7 +189,7 @@ async fn an_hour_away(spool: settings::Spool) {
         sent == arrived.values().sum::<usize>() as f64
     })
     .await;
-    for reason in ["queue_full", "rejected", "corrupt", "expired"] {
+    for reason in ["queue_full", "rejected", "corrupt", "missing", "expired"] {
         let lost =
             number(&store, &format!("dropped_batches_total{{signal=\"metrics\",reason=\"{reason}\"}}"));
         assert_eq!(lost, 0.0, "{reason}");

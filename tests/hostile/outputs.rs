@@ -82,7 +82,9 @@ fn a_standard_error_that_nobody_reads_stops_nothing() {
     let whole = lines.by_ref().inspect(|line| assert!(line.starts_with("ts="), "a broken line: {line}"));
     let told = whole.into_iter().find(|line| line.contains(said)).unwrap();
     let count: f64 = told.split("lines=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    assert!(count > 0.0 && count <= dropped(&agent), "{told}, and {} are counted", dropped(&agent));
+    assert!(count > 0.0, "{told}");
+    // The page may be one of a moment ago.
+    eventually("as many to be counted", SOON, || dropped(&agent) >= count);
     let next = lines.next().unwrap();
     assert!(next.contains("level="), "and goes on: {next}");
 }

@@ -1,165 +1,235 @@
 //! The directory of a spool: one file a batch, a lock that keeps other processes away.
 //!
-//! A file is named after the batch's number, time and points, so that finding out what waits reads no file. It holds a
-//! mark, its length, a checksum over name and content, and the content; it gets its name when it is complete and on the
-//! disk, and the batch counts as kept when its name is there too: what was kept outlives a power cut. That a batch went is
-//! not waited for: after a power cut it may be sent once more. Costs two waits for the disk a batch.
+//! A file gets its name when it is complete and on the disk, and the batch counts as kept when its name is there too: what
+//! was kept outlives a power cut. That a batch went is not waited for: after a power cut it may be sent once more. Costs two
+//! waits for the disk a batch.
+//!
+//! Only regular files with a name and a beginning of ours count; all others are left as they are. Nothing is opened that
+//! could wait, be a link, or be endless, and everything is done in the directory that is open and locked, whatever has
+//! taken its place meanwhile: see [`Disk::is_in_place`].
 
 use std::cmp::Reverse;
-use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{
+    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, openat, renameat, stat, statat,
+    unlinkat,
+};
+use rustix::io::Errno;
 
-use super::{Name, length};
+use super::error::SpoolError;
+use super::form::{ENDING, Form, HEAD, UNFINISHED, file_name, form, head, parse};
+use super::{Loss, Name, length};
 
-/// What a file begins with, the version of its form included.
-const MARK: &[u8; 8] = b"vsotlp\x00\x01";
-/// Mark, length of the content, checksum.
-const HEAD: usize = 8 + 8 + 4;
-const ENDING: &str = ".batch";
-const UNFINISHED: &str = ".new";
+const LOCK: &str = "lock";
+/// What a file system puts into its root.
+const OF_THE_SYSTEM: [&str; 1] = ["lost+found"];
+/// How many foreign files are named.
+const NAMED: usize = 5;
+/// For whatever is opened: neither through a link, nor waiting for another process, nor for programs that are started.
+const SAFE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 /// An open directory, locked.
 #[derive(Debug)]
 pub(super) struct Disk {
-    directory: PathBuf,
+    path: PathBuf,
     /// The same, open: what was done to its names is waited for through it.
     names: File,
     /// The lock goes with it.
-    _lock: File,
+    lock: File,
 }
 
-/// Why a directory cannot hold a spool.
-#[derive(Debug)]
-pub struct SpoolError {
-    directory: PathBuf,
-    /// None where another process has it.
-    cause: Option<io::Error>,
+/// What was in a directory.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// What waits, in order, with sizes.
+    pub(super) batches: Vec<(Name, u64)>,
+    /// What was ours and is no batch any more; it has been removed.
+    pub(super) damaged: Loss,
+    /// The first of the files that are not ours, and how many there are.
+    pub(super) foreign: Vec<String>,
+    pub(super) foreign_count: usize,
 }
 
-impl fmt::Display for SpoolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let directory = self.directory.display();
-        match &self.cause {
-            None => write!(
-                f,
-                "otlp.spool.directory: {directory} is in use by another process: give each its own directory"
-            ),
-            Some(error) => write!(f, "otlp.spool.directory: {directory} {}", what_to_do(error)),
-        }
-    }
-}
-
-impl std::error::Error for SpoolError {}
-
-/// What an error of the disk means for who has to mend it.
-pub(in crate::push) fn what_to_do(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "has no space left: make room".to_owned()
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "is on a read-only disk: mount it writable or choose another directory".to_owned()
-        }
-        io::ErrorKind::PermissionDenied => "may not be written: grant this user write access".to_owned(),
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "is not a directory".to_owned(),
-        kind => format!("cannot be used: {kind}"),
-    }
+/// What became of a batch.
+pub(super) enum Content {
+    Good(Bytes),
+    /// It is not as it was written.
+    Damaged,
+    /// It is not there, or something else is.
+    Missing,
+    /// This process is short of descriptors or memory.
+    NotNow,
 }
 
 impl Disk {
-    /// Takes the directory, which is made if it does not exist, and looks what is in it, in order, with sizes.
-    pub(super) fn open(directory: &Path) -> Result<(Self, Vec<(Name, u64)>), SpoolError> {
-        let wrong = |cause| SpoolError { directory: directory.to_owned(), cause };
-        make(directory).map_err(|error| wrong(Some(error)))?;
-        let lock = File::options().create(true).truncate(false).write(true).open(directory.join("lock"));
-        let lock = lock.map_err(|error| wrong(Some(error)))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            let error = io::Error::from(error);
-            wrong((error.kind() != io::ErrorKind::WouldBlock).then_some(error))
-        })?;
-        let names = File::open(directory).map_err(|error| wrong(Some(error)))?;
-        let disk = Self { directory: directory.to_owned(), names, _lock: lock };
-        let found = disk.look().map_err(|error| wrong(Some(error)))?;
-        Ok((disk, found))
+    /// Takes the directory, which is made if it does not exist, and looks what is in it.
+    pub(super) fn open(directory: &Path) -> Result<(Self, Found), SpoolError> {
+        let take = || {
+            make(directory)?;
+            let names = File::open(directory)?;
+            let flags = OFlags::CREATE | OFlags::WRONLY | SAFE;
+            let lock = File::from(openat(&names, LOCK, flags, Mode::from_raw_mode(0o666))?);
+            flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+            let disk = Self { path: directory.to_owned(), names, lock };
+            let found = disk.look()?;
+            io::Result::Ok((disk, found))
+        };
+        take().map_err(|error| SpoolError::new(directory, error))
     }
 
-    fn look(&self) -> io::Result<Vec<(Name, u64)>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
+    /// Whether the directory and the lock are still those that others find under these names. They are not after somebody
+    /// removed, moved, mounted or unmounted something; then another process may have taken what is there now.
+    pub(super) fn is_in_place(&self) -> bool {
+        let same = |one: Result<Stat, Errno>, other: Result<Stat, Errno>| match (one, other) {
+            (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
+            _ => false,
+        };
+        same(stat(&self.path), fstat(&self.names))
+            && same(statat(&self.names, LOCK, AtFlags::SYMLINK_NOFOLLOW), fstat(&self.lock))
+    }
+
+    fn look(&self) -> io::Result<Found> {
+        let mut all = Found::default();
+        for entry in Dir::read_from(&self.names)? {
             let entry = entry?;
-            let file = entry.file_name();
-            let Some(file) = file.to_str() else { continue };
-            if file.ends_with(UNFINISHED) {
+            let Ok(file) = entry.file_name().to_str() else {
+                all.foreign(&entry.file_name().to_string_lossy());
+                continue;
+            };
+            if [".", "..", LOCK].contains(&file) || OF_THE_SYSTEM.contains(&file) {
+                continue;
+            }
+            let unfinished = parse(file, UNFINISHED);
+            let Some(name) = unfinished.or_else(|| parse(file, ENDING)) else {
+                all.foreign(file);
+                continue;
+            };
+            match self.form(file) {
                 // Its process ended while it wrote.
-                let _ = fs::remove_file(entry.path());
-            } else if let Some(name) = parse(file) {
-                found.push((name, entry.metadata()?.len()));
+                Ok((Form::Whole | Form::Damaged, _)) if unfinished.is_some() => self.unlink(file),
+                Ok((Form::Whole, size)) => all.batches.push((name, size)),
+                Ok((Form::Damaged, _)) => {
+                    all.damaged.add(name);
+                    self.unlink(file);
+                }
+                // It went while we looked.
+                Err(Errno::NOENT) => {}
+                Err(error) if is_shortage(error) => return Err(error.into()),
+                Ok((Form::Foreign, _)) | Err(_) => all.foreign(file),
             }
         }
-        found.sort_unstable_by_key(|(name, _)| (name.number, Reverse(name.points)));
-        let mut kept: Vec<(Name, u64)> = Vec::with_capacity(found.len());
-        for (name, size) in found {
-            if kept.last().is_some_and(|(last, _)| last.number == name.number) {
+        all.batches.sort_unstable_by_key(|(name, _)| (name.number, Reverse(name.points)));
+        all.batches.dedup_by(|(name, _), (kept, _)| {
+            let twice = kept.number == name.number;
+            if twice {
                 // The first half of a batch that is there as a whole: its process ended in between.
-                self.remove(name);
-            } else {
-                kept.push((name, size));
+                self.remove(*name);
             }
+            twice
+        });
+        Ok(all)
+    }
+
+    /// What a file with a name of ours is, and its size.
+    fn form(&self, file: &str) -> Result<(Form, u64), Errno> {
+        let Some((opened, size)) = self.regular(file)? else { return Ok((Form::Foreign, 0)) };
+        let mut beginning = Vec::with_capacity(HEAD);
+        opened.take(length(&[0; HEAD])).read_to_end(&mut beginning).map_err(|_| Errno::IO)?;
+        Ok((form(&beginning, size), size))
+    }
+
+    /// Opens a regular file; `None` where it is none.
+    fn regular(&self, file: &str) -> Result<Option<(File, u64)>, Errno> {
+        let size = |stat: Stat| {
+            (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+                .then(|| u64::try_from(stat.st_size).unwrap_or(0))
+        };
+        // Already to open a device may do something.
+        if size(statat(&self.names, file, AtFlags::SYMLINK_NOFOLLOW)?).is_none() {
+            return Ok(None);
         }
-        Ok(kept)
+        let opened = openat(&self.names, file, OFlags::RDONLY | SAFE, Mode::empty())?;
+        Ok(size(fstat(&opened)?).map(|size| (File::from(opened), size)))
     }
 
     /// Writes a batch, and waits until the disk has it; its size there.
     pub(super) fn write(&self, name: Name, packed: &[u8]) -> io::Result<u64> {
-        let path = self.path(name);
-        let unfinished = path.with_extension(UNFINISHED.trim_start_matches('.'));
-        let write = || {
-            let mut file = File::create(&unfinished)?;
-            let mut head = Vec::with_capacity(HEAD);
-            head.extend_from_slice(MARK);
-            head.extend_from_slice(&length(packed).to_le_bytes());
-            head.extend_from_slice(&checksum(name, packed).to_le_bytes());
-            file.write_all(&head)?;
+        let [unfinished, finished] = [UNFINISHED, ENDING].map(|ending| file_name(name, ending));
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | SAFE;
+        let mut file = File::from(openat(&self.names, &unfinished, flags, Mode::from_raw_mode(0o666))?);
+        let mut named = false;
+        let mut write = || {
+            file.write_all(&head(name, packed))?;
             file.write_all(packed)?;
             file.sync_data()?;
-            fs::rename(&unfinished, &path)?;
+            renameat(&self.names, &unfinished, &self.names, &finished)?;
+            named = true;
             sync_names(&self.names)
         };
         match write() {
             Ok(()) => Ok(length(packed) + length(&[0; HEAD])),
             Err(error) => {
                 // The batch waits in memory: were it here too, it would be sent twice.
-                let _ = fs::remove_file(&unfinished);
-                let _ = fs::remove_file(&path);
+                self.unlink(if named { &finished } else { &unfinished });
                 Err(error)
             }
         }
     }
 
-    /// Reads a batch; `None` where it is not as it was written.
-    pub(super) fn read(&self, name: Name) -> Option<Bytes> {
-        let bytes = Bytes::from(fs::read(self.path(name)).ok()?);
-        let head = bytes.get(..HEAD)?;
-        let packed = bytes.slice(HEAD..);
-        let mut expected = Vec::with_capacity(HEAD);
-        expected.extend_from_slice(MARK);
-        expected.extend_from_slice(&length(&packed).to_le_bytes());
-        expected.extend_from_slice(&checksum(name, &packed).to_le_bytes());
-        (head == expected).then_some(packed)
+    /// Reads a batch that was of this size.
+    pub(super) fn read(&self, name: Name, size: u64) -> Content {
+        let (file, now) = match self.regular(&file_name(name, ENDING)) {
+            Ok(Some(opened)) => opened,
+            Err(error) if is_shortage(error) => return Content::NotNow,
+            Ok(None) | Err(_) => return Content::Missing,
+        };
+        let wanted = if now == size { size } else { length(&[0; HEAD]) };
+        let mut bytes = Vec::new();
+        if usize::try_from(wanted).ok().is_none_or(|wanted| bytes.try_reserve_exact(wanted).is_err()) {
+            return Content::NotNow;
+        }
+        let read = file.take(wanted).read_to_end(&mut bytes);
+        let bytes = Bytes::from(bytes);
+        let packed = bytes.slice(HEAD.min(bytes.len())..);
+        match form(&bytes, now) {
+            Form::Foreign => Content::Missing,
+            Form::Whole if read.is_ok() && now == size && bytes.starts_with(&head(name, &packed)) => {
+                Content::Good(packed)
+            }
+            Form::Whole | Form::Damaged => Content::Damaged,
+        }
+    }
+
+    /// Whether a batch is there.
+    pub(super) fn has(&self, name: Name) -> bool {
+        statat(&self.names, file_name(name, ENDING), AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
     /// Removes a batch. One that cannot be removed is sent once more after a restart, which is all that can be done.
     pub(super) fn remove(&self, name: Name) {
-        let _ = fs::remove_file(self.path(name));
+        self.unlink(&file_name(name, ENDING));
     }
 
-    fn path(&self, Name { number, made, points }: Name) -> PathBuf {
-        self.directory.join(format!("{number:016x}-{made}-{points}{ENDING}"))
+    fn unlink(&self, file: &str) {
+        let _ = unlinkat(&self.names, file, AtFlags::empty());
+    }
+}
+
+/// Whether an error says nothing of a file, but of this process or the machine.
+fn is_shortage(error: Errno) -> bool {
+    matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::INTR)
+}
+
+impl Found {
+    fn foreign(&mut self, file: &str) {
+        self.foreign_count += 1;
+        if self.foreign.len() < NAMED {
+            self.foreign.push(file.to_owned());
+        }
     }
 }
 
@@ -186,45 +256,5 @@ fn sync_names(directory: &File) -> io::Result<()> {
             Ok(())
         }
         done => done,
-    }
-}
-
-fn checksum(Name { number, made, points }: Name, packed: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for part in [number, made, points] {
-        hasher.update(&part.to_le_bytes());
-    }
-    hasher.update(packed);
-    hasher.finalize()
-}
-
-pub(super) fn parse(file: &str) -> Option<Name> {
-    let mut parts = file.strip_suffix(ENDING)?.split('-');
-    let number = u64::from_str_radix(parts.next()?, 16).ok()?;
-    let made = parts.next()?.parse().ok()?;
-    let points = parts.next()?.parse().ok()?;
-    // Numbers grow by steps, and times are added to: neither may come near its end.
-    let sane = number < u64::MAX / 2 && made < u64::from(u32::MAX) * 10_000;
-    (parts.next().is_none() && sane).then_some(Name { number, made, points })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn names_are_read_back(number in 0..u64::MAX / 2, made in 0..4_000_000_000_000_u64, points: u64) {
-            let (folder, name) = (tempfile::tempdir().unwrap(), Name { number, made, points });
-            let (disk, _) = Disk::open(folder.path()).unwrap();
-            let path = disk.path(name);
-            prop_assert_eq!(parse(path.file_name().unwrap().to_str().unwrap()), Some(name));
-        }
-
-        #[test]
-        fn no_name_of_a_file_is_too_strange(file in "\\PC{0,40}(\\.batch)?") {
-            let _ = parse(&file);
-        }
     }
 }

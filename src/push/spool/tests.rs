@@ -1,6 +1,7 @@
 //! Batches that wait, in memory and in real directories.
 
 use super::*;
+use std::fs::File;
 use std::path::Path;
 
 fn settings(directory: Option<&Path>) -> settings::Spool {
@@ -99,7 +100,7 @@ fn what_waits_on_disk_outlives_the_process() {
     let mut spool = Spool::open(&settings(Some(folder.path()))).unwrap();
     (1..=3).for_each(|batch| append(&mut spool, batch));
     assert_eq!(spool.only_in_memory(), 0);
-    std::fs::write(folder.path().join("0000000000000009-1-1.new"), "half").unwrap();
+    std::fs::write(folder.path().join("0000000000000009-1-1.new"), "vsot").unwrap();
     drop(spool);
     let mut again = Spool::open(&settings(Some(folder.path()))).unwrap();
     append(&mut again, 4);
@@ -224,4 +225,167 @@ fn a_batch_whose_process_ended_while_it_was_split_is_there_once() {
     let left: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 3, "whole, second half and lock, but not {first:?}: {left:?}");
+}
+
+/// Two batches, and this in the directory when they are found.
+fn found_beside(foreign: impl FnOnce(&Path)) -> (tempfile::TempDir, Spool) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(&settings(Some(folder.path()))).unwrap();
+    (1..=2).for_each(|batch| append(&mut spool, batch));
+    drop(spool);
+    foreign(folder.path());
+    let spool = Spool::open(&settings(Some(folder.path()))).unwrap();
+    (folder, spool)
+}
+
+/// Names as ours, before and after those of the two batches.
+const FIRST: &str = "0000000000000001-1000000-7.batch";
+const LAST: &str = "0000000000ffffff-1000000000-7.batch";
+
+fn fifo(path: &Path) {
+    use rustix::fs::{CWD, FileType, mknodat};
+    mknodat(CWD, path, FileType::Fifo, 0o600.into(), 0).unwrap();
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone_and_counts_for_nothing() {
+    type Put = fn(&Path);
+    let ways: [Put; 8] = [
+        |path| std::fs::write(path, [b'x'; 5_000]).unwrap(),
+        |path| File::create(path).unwrap().set_len(1 << 40).unwrap(),
+        fifo,
+        |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        |path| std::os::unix::fs::symlink("/nowhere/at/all", path).unwrap(),
+        |path| std::fs::create_dir(path).unwrap(),
+        |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+        |path| std::fs::write(path, "hello, world, and nothing else").unwrap(),
+    ];
+    for (number, way) in ways.into_iter().enumerate() {
+        for name in [FIRST, LAST, "0000000000000001-1-1.new", "notes.batch", "notes.new"] {
+            let (folder, mut spool) = found_beside(|folder| way(&folder.join(name)));
+            assert_eq!((spool.level().batches, spool.named.clone()), (2, vec![name.to_owned()]), "{number}");
+            assert_eq!(drain(&mut spool, at(9)), [1, 2]);
+            assert_eq!(spool.lost(), Lost::default());
+            assert!(folder.path().join(name).symlink_metadata().is_ok(), "{number}: {name} was removed");
+        }
+    }
+}
+
+/// A batch that is read is opened as carefully as one that is found.
+#[test]
+fn what_takes_the_place_of_a_batch_is_neither_read_nor_removed() {
+    type Put = fn(&Path);
+    let ways: [Put; 3] = [
+        fifo,
+        |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        |path| std::fs::write(path, "hello, world, and nothing else").unwrap(),
+    ];
+    for way in ways {
+        let (folder, mut spool) = found_beside(|_| {});
+        let first = files(folder.path()).remove(0);
+        std::fs::remove_file(&first).unwrap();
+        way(&first);
+        assert_eq!(drain(&mut spool, at(9)), [2]);
+        assert_eq!(spool.lost().missing, Loss { batches: 1, points: 1 });
+        assert!(first.symlink_metadata().is_ok());
+    }
+}
+
+#[test]
+fn damaged_ones_that_are_found_cost_themselves_alone() {
+    type Break = fn(&mut Vec<u8>);
+    let ways: [Break; 6] = [
+        |bytes| bytes.truncate(50),
+        |bytes| bytes.truncate(3),
+        |bytes| bytes.clear(),
+        |bytes| bytes.extend([0; 5_000]),
+        |bytes| bytes[7] = 2,
+        |bytes| bytes[10] ^= 0x80,
+    ];
+    for way in ways {
+        let (folder, mut spool) = found_beside(|folder| {
+            let first = &files(folder)[0];
+            let mut bytes = std::fs::read(first).unwrap();
+            way(&mut bytes);
+            std::fs::write(first, bytes).unwrap();
+        });
+        assert_eq!((spool.level().batches, spool.lost().corrupt), (1, Loss { batches: 1, points: 1 }));
+        assert_eq!(drain(&mut spool, at(9)), [2]);
+        assert!(files(folder.path()).is_empty());
+    }
+}
+
+#[test]
+fn a_batch_that_is_larger_than_the_spool_goes_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let large = settings::Spool { size: 10_000, ..settings(Some(folder.path())) };
+    let mut spool = Spool::open(&large).unwrap();
+    append(&mut spool, 1);
+    spool.append(at(2), 9, vec![2; 2_000]).unwrap();
+    append(&mut spool, 3);
+    drop(spool);
+    let mut spool = Spool::open(&settings(Some(folder.path()))).unwrap();
+    assert_eq!(spool.lost().full, Loss { batches: 1, points: 9 });
+    assert_eq!(drain(&mut spool, at(9)), [1, 3]);
+}
+
+#[test]
+fn a_directory_that_went_away_counts_no_more_and_is_locked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (directory, elsewhere) = (folder.path().join("spool"), folder.path().join("elsewhere"));
+    let mut spool = Spool::open(&settings(Some(&directory))).unwrap();
+    (1..=2).for_each(|batch| append(&mut spool, batch));
+    std::fs::rename(&directory, &elsewhere).unwrap();
+    append(&mut spool, 3);
+    assert_eq!((spool.level().batches, spool.lost().missing), (1, Loss { batches: 2, points: 3 }));
+    assert_eq!(files(&directory).len(), 1, "made again, and used");
+    assert!(Spool::open(&settings(Some(&directory))).is_err(), "and locked");
+    assert_eq!(files(&elsewhere).len(), 2, "what was moved away is left alone");
+
+    // It comes back with what was in it.
+    std::fs::remove_dir_all(&directory).unwrap();
+    std::fs::rename(&elsewhere, &directory).unwrap();
+    assert_eq!(drain(&mut spool, at(9)), [1, 2]);
+    assert_eq!(spool.lost().missing, Loss { batches: 1, points: 3 });
+}
+
+#[test]
+fn a_directory_that_another_process_has_meanwhile_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(&settings(Some(folder.path()))).unwrap();
+    append(&mut spool, 1);
+    // Whoever tidies up takes the lock away; then another one comes.
+    std::fs::remove_file(folder.path().join("lock")).unwrap();
+    let mut other = Spool::open(&settings(Some(folder.path()))).unwrap();
+    let refused = spool.append(at(2), 2, vec![2; 100]).unwrap_err();
+    assert!(what_to_do(&refused).starts_with("is in use by another process"), "{refused}");
+    assert_eq!((spool.level().batches, spool.lost().missing), (1, Loss { batches: 1, points: 1 }));
+    assert_eq!(drain(&mut spool, at(9)), [2], "from memory");
+    assert_eq!(drain(&mut other, at(9)), [1]);
+    drop(other);
+    append(&mut spool, 3);
+    assert_eq!(spool.only_in_memory(), 0, "used again");
+}
+
+#[test]
+fn files_that_others_removed_count_no_more_as_soon_as_one_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(&settings(Some(folder.path()))).unwrap();
+    (1..=4).for_each(|batch| append(&mut spool, batch));
+    let all = files(folder.path());
+    [0, 2].into_iter().for_each(|at| std::fs::remove_file(&all[at]).unwrap());
+    assert!(spool.oldest(at(9)).is_some());
+    assert_eq!((spool.level().batches, spool.lost().missing), (2, Loss { batches: 2, points: 4 }));
+    assert_eq!(drain(&mut spool, at(9)), [2, 4]);
+}
+
+#[test]
+fn a_lock_that_is_a_link_or_a_pipe_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let victim = folder.path().join("victim");
+    let directory = folder.path().join("spool");
+    std::fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::symlink(&victim, directory.join("lock")).unwrap();
+    assert!(Spool::open(&settings(Some(&directory))).is_err());
+    assert!(!victim.exists());
 }

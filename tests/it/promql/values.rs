@@ -53,7 +53,7 @@ pub(super) fn of(name: &str, label: &str) -> Option<BTreeSet<String>> {
         "error_type" if !name.starts_with("http_") => Reason::ALL.map(Reason::as_str).to_vec(),
         "reason" if name.starts_with("vitalsign_series_dropped") => SERIES_DROPPED.to_vec(),
         "reason" if name.starts_with("vitalsign_otlp_") => {
-            vec!["queue_full", "rejected", "corrupt", "expired"]
+            vec!["queue_full", "rejected", "corrupt", "missing", "expired"]
         }
         "outcome" if name.starts_with("vitalsign_otlp_") => vec!["sent", "rejected", "dropped"],
         "signal" => vec!["metrics", "traces"],
