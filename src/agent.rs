@@ -1,6 +1,7 @@
 //! The composition root: puts board, store, runner and web together, and knows the order in which they stop.
 //!
-//! The runner has a runtime of its own, the web a thread of its own, and whoever waits for signals needs neither.
+//! The runner has a runtime of its own, the code of an embedding program another, the web a thread of its own, and whoever
+//! waits for signals needs none of them.
 
 mod about;
 mod client_names;
@@ -35,8 +36,6 @@ use crate::supervisor::EndedEarly;
 use crate::web::{Faces, Limits, Server};
 use crate::{collect, health, metrics, resolver, runner, telemetry, web};
 
-use runtime::RunnerRuntime;
-
 #[cfg(feature = "sqlite")]
 pub(crate) use crate::checks::limit_memory;
 pub(crate) use client_names::show as show_client_names;
@@ -47,6 +46,7 @@ pub use plan::{DEFAULT_LISTEN, LogFormat, LogLevel, Plan, from_environment, list
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use ready::pool;
 pub use ready::{tasks_of_group, tasks_of_runtime};
+pub(crate) use runtime::RunnerRuntime;
 
 #[cfg(feature = "otlp")]
 pub use crate::push::{logs::Logs, traces::Traces};
@@ -171,8 +171,8 @@ impl Agent {
         for address in &plan.listen {
             listeners.push(listen(*address).map_err(|error| StartError::Listen(*address, error))?);
         }
-        let may_block = plan.checks.iter().any(Planned::may_block_its_thread);
-        let runtime = RunnerRuntime::start(may_block).map_err(StartError::System)?;
+        let runtime =
+            RunnerRuntime::start(plan.checks.iter().any(Planned::is_foreign)).map_err(StartError::System)?;
         let board = Board::new(store.clone());
         if !plan.ready_without_checks {
             board.require_checks();
@@ -199,8 +199,9 @@ impl Agent {
         let faces =
             Faces::new(&board, store, &plan.service, &plan.version, refresh).map_err(StartError::System)?;
         let checks = plan.checks.len();
-        let runner =
-            runtime.enter(|| Runner::start(plan.checks, &board, store)).map_err(StartError::Duplicate)?;
+        let runner = runtime
+            .enter(|| Runner::start_with(runtime.crew(), plan.checks, &board, store))
+            .map_err(StartError::Duplicate)?;
         let server =
             Server::start(listeners, &faces, Limits::of_this_process(checks)).map_err(StartError::System)?;
         for address in server.addresses() {

@@ -4,8 +4,10 @@
 //! and no reader.
 
 mod breaker;
+mod crew;
 mod cycle;
 mod execution;
+mod held;
 mod metrics;
 mod schedule;
 mod span;
@@ -13,24 +15,20 @@ mod span;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::checks::{Asking, Probe, Target};
+use crate::checks::{Probe, Target};
 use crate::health::{Board, Component, DuplicateName, Registration};
 use crate::metrics::Store;
 use crate::model::{FUNCTION, LONGEST, Name, Policy, Reason};
 use crate::supervisor::{EndedEarly, Tasks};
 
+use metrics::SharedMetrics;
 use schedule::{Chances, Schedule};
 
+pub(crate) use crew::{Crew, Looked, MAX_THREADS, look_after};
 pub use metrics::DEFINITIONS;
-
-/// How many runs may be in flight at once; one more waits, and `vitalsign.scheduler.delay` tells.
-const MAX_ACTIVE_RUNS: usize = 1024;
-/// How many checks may block a thread at once.
-const MAX_BLOCKING_RUNS: usize = 32;
 
 /// A check that is to be run.
 pub struct Planned {
@@ -52,22 +50,6 @@ pub struct Planned {
     pub secrets: Arc<[String]>,
 }
 
-/// What all runs share.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    active: Arc<Semaphore>,
-    blocking: Arc<Semaphore>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            active: Arc::new(Semaphore::new(MAX_ACTIVE_RUNS)),
-            blocking: Arc::new(Semaphore::new(MAX_BLOCKING_RUNS)),
-        }
-    }
-}
-
 /// Checks on their schedules.
 #[derive(Debug)]
 pub struct Runner {
@@ -76,18 +58,30 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Puts the checks on the board and starts to run them, on the runtime that this is called on.
+    /// Puts the checks on the board and starts to run them, on the runtime that this is called on. A check whose code
+    /// does not yield holds up what else is there, the time limits of others included; that of an
+    /// [`Agent`](crate::Agent) holds up nothing.
     ///
     /// # Errors
     /// [`DuplicateName`] where two checks have one name; nothing is started then.
     pub fn start(planned: Vec<Planned>, board: &Board, store: &Store) -> Result<Self, DuplicateName> {
+        Self::start_with(&Crew::here(), planned, board, store)
+    }
+
+    /// The same where the code of checks runs as `crew` has it.
+    pub(crate) fn start_with(
+        crew: &Crew,
+        planned: Vec<Planned>,
+        board: &Board,
+        store: &Store,
+    ) -> Result<Self, DuplicateName> {
         let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
-        let (mut tasks, stop, limits) = (Tasks::default(), CancellationToken::new(), Limits::default());
-        let (delay, start) = (metrics::scheduler_delay(store), Instant::now());
+        let (mut tasks, stop) = (Tasks::default(), CancellationToken::new());
+        let (shared, start) = (SharedMetrics::new(store), Instant::now());
         let mut chances = Chances::default();
         let cycles = planned.into_iter().zip(trackers).map(|(planned, tracker)| {
             let chance = chances.next(planned.local);
-            Box::new(cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance))
+            Box::new(cycle::Cycle::new(planned, tracker, store, shared.clone(), crew.clone(), chance))
         });
         let cycles: Vec<_> = cycles.collect();
         // The families are put in order here: where their memory came from, because a thread that reads has an arena of
@@ -116,10 +110,9 @@ impl Runner {
 }
 
 impl Planned {
-    /// Whether it may block the thread that it runs on, and does not say so: no kind out of a configuration does, and of
-    /// a function of the embedding program nobody knows.
-    pub(crate) fn may_block_its_thread(&self) -> bool {
-        self.kind == FUNCTION && matches!(self.probe.0, Asking::Async(_))
+    /// Whether its code is the embedding program's.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.kind == FUNCTION
     }
 
     fn registration(&self) -> Registration {
@@ -149,13 +142,23 @@ impl Planned {
 /// # Errors
 /// [`DuplicateName`] where two checks have one name; nothing is run then.
 pub async fn run_once(planned: Vec<Planned>, board: &Board, store: &Store) -> Result<(), DuplicateName> {
+    run_once_with(&Crew::here(), planned, board, store).await
+}
+
+/// The same where the code of checks runs as `crew` has it.
+pub(crate) async fn run_once_with(
+    crew: &Crew,
+    planned: Vec<Planned>,
+    board: &Board,
+    store: &Store,
+) -> Result<(), DuplicateName> {
     let trackers = board.add(planned.iter().map(Planned::registration).collect())?;
-    let (mut tasks, limits) = (Tasks::default(), Limits::default());
-    let (delay, mut chances) = (metrics::scheduler_delay(store), Chances::default());
+    let (mut tasks, mut chances) = (Tasks::default(), Chances::default());
+    let shared = SharedMetrics::new(store);
     let slowest = planned.iter().map(|planned| planned.policy.timeout.min(LONGEST)).max().unwrap_or_default();
     for (planned, tracker) in planned.into_iter().zip(trackers) {
         let chance = chances.next(planned.local);
-        let mut cycle = cycle::Cycle::new(planned, tracker, store, delay.clone(), limits.clone(), chance);
+        let mut cycle = cycle::Cycle::new(planned, tracker, store, shared.clone(), crew.clone(), chance);
         tasks.start("check", async move { cycle.tick(Instant::now()).await });
     }
     // A panic in our own task leaves its check unknown, which the caller shows.

@@ -36,6 +36,15 @@ pub(crate) fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
     tokio::task::spawn_blocking(work)
 }
 
+/// The same on the threads of the runtime behind `handle`.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn blocking_on<T: Send + 'static>(
+    handle: &Handle,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    handle.spawn_blocking(work)
+}
+
 /// Stack of a thread: what the standard library gives unless RUST_MIN_STACK says otherwise.
 const STACK: usize = 2 << 20;
 

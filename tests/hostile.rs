@@ -50,3 +50,5 @@ mod soak;
 #[cfg(feature = "otlp")]
 #[path = "hostile/spool.rs"]
 mod spool;
+#[path = "hostile/starving.rs"]
+mod starving;

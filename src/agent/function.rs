@@ -19,6 +19,9 @@ pub struct FunctionCheck {
 
 /// A check called `name` out of a closure or a type that implements [`Check`].
 ///
+/// Each run in an [`Agent`](crate::Agent) has a thread of its own, so that code that blocks or computes for long delays
+/// no other check. What it starts with `tokio::spawn` runs on the agent's runtime for such checks, which they share.
+///
 /// ```
 /// let config = vitalsign::check("config", async || Ok::<(), std::io::Error>(())).critical();
 /// # let _ = config;

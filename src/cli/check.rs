@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 
+use crate::agent::RunnerRuntime;
 use crate::health::{ADVICE, Board, GROUP_HEALTH, GroupView, Judged};
 use crate::metrics::Store;
 use crate::model::{Detail, State};
-use crate::runner::run_once;
+use crate::runner::run_once_with;
 use crate::{telemetry, web};
 
 use super::descriptors;
@@ -42,17 +43,15 @@ pub(super) fn check(options: &Options, names: &[String], format: CheckFormat) ->
         }
     };
     let board = Board::new(store.clone());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match RunnerRuntime::start(false) {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("cannot start a thread: {error}"));
             return UNKNOWN.into();
         }
     };
-    let done = runtime.block_on(run_once(plan.checks, &board, &store));
-    // A blocking check that hangs would keep the runtime for ever.
-    runtime.shutdown_background();
-    if let Err(error) = done {
+    let done = runtime.block_on(run_once_with(runtime.crew(), plan.checks, &board, &store));
+    if let Some(Err(error)) = done {
         complain(&error);
         return UNKNOWN.into();
     }

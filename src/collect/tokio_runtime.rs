@@ -118,17 +118,22 @@ impl RuntimeMetrics {
     /// Starts a task on the runtime that measures how late it is. The runtime's timer must be enabled, as
     /// `#[tokio::main]` and `Builder::enable_all` do.
     pub fn register(store: &Store, name: &str, handle: &Handle) -> Self {
-        let (watched, delays) = Self::without_probe(store, name, handle);
+        let (watched, delays) = Self::new(store, name, handle, true);
         let probe = Probe(supervisor::task_on(handle, probe(delays)).abort_handle());
         Self { _probe: Some(probe), ..watched }
     }
 
     /// The same without a task that measures how late the runtime is, for one that has a task with timers anyway: what
-    /// that one finds goes into the histogram that comes with it.
+    /// that one finds goes into the histogram that comes with it. And without the workers, of which that one keeps some
+    /// back, in tasks that tokio counts as work.
     pub(crate) fn without_probe(store: &Store, name: &str, handle: &Handle) -> (Self, Histogram) {
+        Self::new(store, name, handle, false)
+    }
+
+    fn new(store: &Store, name: &str, handle: &Handle, by_worker: bool) -> (Self, Histogram) {
         let mut scope = store.scope();
         let delay = scope.histogram(&TIMER_DELAY, &[name]);
-        let watched: Arc<dyn Observe> = Arc::new(Watched::new(scope, name, handle));
+        let watched: Arc<dyn Observe> = Arc::new(Watched::new(scope, name, handle, by_worker));
         store.observe(&watched);
         (Self { _probe: None, _watched: watched }, delay)
     }
@@ -167,14 +172,14 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(mut scope: Scope, name: &str, handle: &Handle) -> Self {
+    fn new(mut scope: Scope, name: &str, handle: &Handle, by_worker: bool) -> Self {
         let metrics = handle.metrics();
         Self {
             workers: scope.gauge(&WORKERS, &[name]),
             alive_tasks: scope.gauge(&ALIVE_TASKS, &[name]),
             global_queue: scope.gauge(&GLOBAL_QUEUE, &[name]),
             #[cfg(target_has_atomic = "64")]
-            by_worker: (0..metrics.num_workers())
+            by_worker: (0..if by_worker { metrics.num_workers() } else { 0 })
                 .map(|worker| {
                     let worker = worker.to_string();
                     let mut series = |definition| scope.observed(definition, &[name, worker.as_str()]);

@@ -2,24 +2,28 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fastrand::Rng;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, debug, info};
+use tracing::{Span, debug, info, warn};
 
 use crate::checks::{Probe, Target};
 use crate::health::Tracker;
-use crate::metrics::{Histogram, Store};
+use crate::metrics::Store;
 use crate::model::{Cause, Course, Outcome, Policy, Reason, Verdict, scrub};
 use crate::trace;
 
 use super::breaker::{self, Breaker};
-use super::execution::{self, Ended};
-use super::metrics::RunMetrics;
+use super::crew::{Crew, Going};
+use super::execution::{self, Code, Ended};
+use super::metrics::{RunMetrics, SharedMetrics};
 use super::schedule::Schedule;
-use super::{Limits, Planned, span};
+use super::{Planned, span};
+
+/// A run that keeps its thread for longer is told of.
+const LONG: Duration = Duration::from_millis(100);
 
 pub(super) struct Cycle {
     target: Target,
@@ -29,11 +33,14 @@ pub(super) struct Cycle {
     breaker: Breaker,
     schedule: Schedule,
     metrics: RunMetrics,
-    delay: Histogram,
-    limits: Limits,
+    shared: SharedMetrics,
+    crew: Crew,
     store: Store,
+    code: Code,
+    /// Its last run kept its thread.
+    holds: bool,
     /// A run that could not be ended; while it goes on no other is started.
-    stuck: Option<JoinHandle<Outcome>>,
+    stuck: Option<Going>,
 }
 
 impl Cycle {
@@ -41,10 +48,11 @@ impl Cycle {
         planned: Planned,
         tracker: Tracker,
         store: &Store,
-        delay: Histogram,
-        limits: Limits,
+        shared: SharedMetrics,
+        crew: Crew,
         chance: Rng,
     ) -> Self {
+        let code = if planned.is_foreign() { Code::Foreign { came_back: false } } else { Code::Own };
         let Planned { name, kind, policy, probe, reasons, secrets, target, local: _ } = planned;
         let reasons: Vec<Reason> = reasons.iter().copied().chain(policy.reasons()).collect();
         Self {
@@ -55,9 +63,11 @@ impl Cycle {
             probe,
             secrets,
             tracker,
-            delay,
-            limits,
+            shared,
+            crew,
             store: store.clone(),
+            code,
+            holds: false,
             stuck: None,
         }
     }
@@ -106,12 +116,11 @@ impl Cycle {
     }
 
     async fn ask(&mut self, planned: Instant) {
-        // Closed never: the semaphore lives as long as any cycle.
-        let permit = self.limits.active.acquire().await;
-        self.delay.observe(planned.elapsed().as_secs_f64());
+        let permit = self.crew.permit().await;
+        self.shared.delay.observe(planned.elapsed().as_secs_f64());
         self.metrics.active.set(1.0);
         let span = span::begin(self.tracker.entry(), &self.target);
-        let run = execution::execute(&self.probe, self.policy().timeout, &self.limits.blocking, &span);
+        let run = execution::execute(&self.probe, self.code, self.policy().timeout, &self.crew, &span);
         let ended = Box::pin(run).await;
         drop(permit);
         span.in_scope(|| self.take_in(ended, &span));
@@ -123,9 +132,13 @@ impl Cycle {
 
     /// Takes in how a run ended. In its span, so that log lines and exemplars show it.
     fn take_in(&mut self, ended: Ended, span: &Span) {
-        let Ended { mut outcome, course, stuck } = ended;
+        let Ended { mut outcome, course, stuck, came_back: back, held } = ended;
         self.metrics.active.set_bool(stuck.is_some());
+        if let (Code::Foreign { came_back }, Some(back)) = (&mut self.code, back) {
+            *came_back = back;
+        }
         self.stuck = stuck;
+        self.note_held(held);
 
         clean(&mut outcome, &self.secrets);
         if let (Verdict::Fail(reason), Some(driver)) = (outcome.verdict, &outcome.driver) {
@@ -144,6 +157,22 @@ impl Cycle {
         self.metrics.record(took, failed);
         span::note(span, failed);
         self.note_breaker(before);
+    }
+
+    /// Tells of a run that kept its thread for long: once, until one does not.
+    fn note_held(&mut self, held: Duration) {
+        let before = std::mem::replace(&mut self.holds, held > LONG);
+        if self.holds {
+            self.shared.holding.increment();
+        }
+        if self.holds && !before {
+            let check = self.tracker.entry().name.as_str();
+            warn!(
+                check,
+                ?held,
+                "the check blocked its thread: other checks are not delayed, but its time-out may not stop it"
+            );
+        }
     }
 
     fn note_breaker(&self, before: breaker::State) {

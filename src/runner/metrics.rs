@@ -89,6 +89,13 @@ static SCHEDULER_DELAY: Definition = Definition {
     attributes: &[],
     help: "How late runs began against their plan; a sign that this process is short of CPU",
 };
+static HOLDING: Definition = Definition {
+    name: "vitalsign.scheduler.blocking_runs",
+    instrument: Instrument::Counter,
+    unit: "{run}",
+    attributes: &[],
+    help: "Number of runs whose code kept its thread for more than 100 ms without a break; the log names the check",
+};
 
 /// The metrics that this part fills.
 pub static DEFINITIONS: &[&Definition] = &[
@@ -103,13 +110,25 @@ pub static DEFINITIONS: &[&Definition] = &[
     &BREAKER_TRANSITIONS,
     &BREAKER_REJECTIONS,
     &SCHEDULER_DELAY,
+    &HOLDING,
 ];
 
 /// Reasons for which a run of any check can fail.
 const COMMON_REASONS: [Reason; 2] = [Reason::Timeout, Reason::Panic];
 
-pub(super) fn scheduler_delay(store: &Store) -> Histogram {
-    store.histogram(&SCHEDULER_DELAY, &[])
+/// What all checks fill together.
+#[derive(Clone, Debug)]
+pub(super) struct SharedMetrics {
+    /// How late runs begin.
+    pub(super) delay: Histogram,
+    /// Runs that keep their thread.
+    pub(super) holding: Counter,
+}
+
+impl SharedMetrics {
+    pub(super) fn new(store: &Store) -> Self {
+        Self { delay: store.histogram(&SCHEDULER_DELAY, &[]), holding: store.counter(&HOLDING, &[]) }
+    }
 }
 
 /// The series of one check.
