@@ -10,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+#[cfg(any(feature = "amqp", feature = "http", feature = "postgres", feature = "redis"))]
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -20,13 +21,17 @@ use crate::reasons::{self, Failure};
 use crate::resolver;
 
 pub(super) use address::Address;
+#[cfg(any(feature = "http", feature = "postgres", feature = "redis"))]
+pub(super) use limit::Allowance;
+pub(super) use limit::Limited;
 #[cfg(feature = "http")]
 pub(super) use limit::MOST;
-pub(super) use limit::{Allowance, Limited};
 
 /// What bytes go through: TCP, TLS on it, or a socket of the machine.
+#[cfg(any(feature = "amqp", feature = "http", feature = "postgres", feature = "redis"))]
 pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
+#[cfg(any(feature = "amqp", feature = "http", feature = "postgres", feature = "redis"))]
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// An open connection.

@@ -3,6 +3,7 @@
 //! Costs nothing until the first handshake. Knows no protocol above TLS.
 
 pub(super) mod client;
+#[cfg(any(feature = "amqp", feature = "http", feature = "redis"))]
 pub(super) mod settings;
 
 use std::io;

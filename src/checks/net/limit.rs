@@ -52,15 +52,16 @@ impl<S> Limited<S> {
         Self::with(self.inner, most)
     }
 
-    #[cfg_attr(not(any(feature = "http", feature = "postgres", feature = "redis")), expect(dead_code))]
+    /// What is left, for whoever cannot reach the connection any more.
+    #[cfg(any(feature = "http", feature = "postgres", feature = "redis", test))]
     pub(in crate::checks) fn allowance(&self) -> Allowance {
         self.allowance.clone()
     }
 }
 
-#[cfg_attr(not(any(feature = "http", feature = "postgres", feature = "redis")), expect(dead_code))]
 impl Allowance {
     /// Begins anew, for another run over the same connection.
+    #[cfg(any(feature = "http", feature = "postgres", feature = "redis", test))]
     pub(in crate::checks) fn renew(&self) {
         self.0.left.store(self.0.most, Ordering::Relaxed);
     }

@@ -17,7 +17,9 @@ use tokio_rustls::TlsConnector;
 use self::asked::Asked;
 pub(in crate::checks) use self::stream::Stream;
 use crate::checks::Run;
-use crate::model::{Outcome, Phase};
+#[cfg(any(feature = "amqp", feature = "http", feature = "redis"))]
+use crate::model::Outcome;
+use crate::model::Phase;
 use crate::tls::{self, Identity, Trust, Verifier};
 
 /// What a handshake needs.
@@ -25,6 +27,7 @@ pub(in crate::checks) struct Client {
     config: ClientConfig,
     verifier: Verifier,
     name: ServerName<'static>,
+    #[cfg(any(feature = "amqp", feature = "http", feature = "redis"))]
     insecure: bool,
 }
 
@@ -48,8 +51,13 @@ impl Client {
         let mut config = tls::client_config(trust, identity)?;
         config.resumption = Resumption::disabled();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        let insecure = *trust == Trust::Anyone;
-        Ok(Self { config, verifier: Verifier::new(trust), name: Self::name(host)?, insecure })
+        Ok(Self {
+            config,
+            verifier: Verifier::new(trust),
+            name: Self::name(host)?,
+            #[cfg(any(feature = "amqp", feature = "http", feature = "redis"))]
+            insecure: *trust == Trust::Anyone,
+        })
     }
 
     /// `host` as a name that a certificate can be for.
@@ -85,6 +93,7 @@ impl Client {
     }
 
     /// Says in the details that nobody has looked at the certificate, where that is so.
+    #[cfg(any(feature = "amqp", feature = "http", feature = "redis"))]
     pub(in crate::checks) fn tell(&self, outcome: Outcome) -> Outcome {
         if self.insecure { outcome.detail("certificate_verified", false) } else { outcome }
     }

@@ -34,7 +34,9 @@ fn sslmode_means_what_it_means_to_psql() {
             let checks: Vec<String> = urls
                 .iter()
                 .enumerate()
-                .map(|(n, url)| format!("c{n}: {{ kind: postgres, url: '{url}' }}"))
+                .map(|(n, url)| {
+                    format!("c{n}: {{ kind: postgres, url: '{url}', interval: 2m, timeout: 1m }}")
+                })
                 .collect();
             let all = check_all(&checks.join(", "));
             for (n, url) in urls.iter().enumerate() {
