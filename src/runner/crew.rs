@@ -12,8 +12,9 @@
 //! Threads are bounded. Code that never gives its thread back keeps it, and is not started again. Functions that have not
 //! shown yet that they come back get a part of the threads only, so none that has is refused for their sake.
 //!
-//! Costs a run of a kind two readings of the clock a poll and one token, some 0.5 µs; that of a function the start of a
-//! thread's work and one wake-up for each time that it waits, some 10 µs each.
+//! Costs a run of a kind 1 to 2 µs, for two readings of the clock a poll and for what tells it to stop (a run of `tcp` takes
+//! some 140 µs), and no wake-up of another thread; that of a function 50 to 80 µs where it waits once, for its thread is
+//! woken to begin and after each wait (measured on two busy cores). Beside that see [`workers`].
 
 mod workers;
 
