@@ -24,10 +24,6 @@ pub(crate) use trust::{NoRoots, Trust, Verifier};
 pub(crate) use unsupported::Unsupported;
 
 /// The largest file of certificates: all authorities of a system are a quarter of it.
-#[cfg_attr(
-    not(any(feature = "amqp", feature = "http", feature = "otlp", feature = "redis")),
-    expect(dead_code, reason = "postgres has them in its URL")
-)]
 const MAX_PEM: u64 = 1 << 20;
 
 /// Certificates.
@@ -145,10 +141,6 @@ fn private_key(pem: &[u8]) -> Result<Arc<PrivateKeyDer<'static>>, &'static str> 
 
 /// Takes the setting `name`, the path of a file, as what `take` makes of its content; `None` where it is absent or wrong,
 /// which is noted.
-#[cfg_attr(
-    not(any(feature = "amqp", feature = "http", feature = "otlp", feature = "redis")),
-    expect(dead_code, reason = "postgres has them in its URL")
-)]
 pub(crate) fn file<T>(
     fields: &mut Fields<'_>,
     name: &'static str,
