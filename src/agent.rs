@@ -199,11 +199,11 @@ impl Agent {
         let faces =
             Faces::new(&board, store, &plan.service, &plan.version, refresh).map_err(StartError::System)?;
         let checks = plan.checks.len();
+        let limits = Limits::of_this_process(plan.checks.iter().filter(|check| !check.local).count());
         let runner = runtime
             .enter(|| Runner::start_with(runtime.crew(), plan.checks, &board, store))
             .map_err(StartError::Duplicate)?;
-        let server =
-            Server::start(listeners, &faces, Limits::of_this_process(checks)).map_err(StartError::System)?;
+        let server = Server::start(listeners, &faces, limits).map_err(StartError::System)?;
         for address in server.addresses() {
             info!(%address, checks, "listening");
         }

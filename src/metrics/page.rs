@@ -114,8 +114,9 @@ impl Page {
     fn end(&self, now: Instant) -> Vec<u8> {
         let mut end = Vec::with_capacity(256);
         // Microseconds: what is beyond them is long over when it arrives.
-        let age = Duration::from_micros(u64::try_from(self.age(now).as_micros()).unwrap_or(u64::MAX));
-        self.format.write_gauge(&self.age, age.as_secs_f64(), &mut end);
+        #[expect(clippy::cast_precision_loss, reason = "a page does not live for so long")]
+        let age = self.age(now).as_micros() as f64 / 1e6;
+        self.format.write_gauge(&self.age, age, &mut end);
         self.format.end(&mut end);
         end
     }

@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -31,6 +32,7 @@ use tracing::debug;
 
 use super::audience::Peer;
 use super::limits::Limits;
+use super::listener;
 use super::places::{Place, Places, Reason};
 use super::router;
 
@@ -100,6 +102,11 @@ impl Serving {
         &self.stop
     }
 
+    /// Whether the descriptor of this connection is one that belongs to others.
+    pub(super) fn is_one_too_many(&self, stream: &TcpStream) -> bool {
+        self.limits.is_one_too_many(stream.as_fd())
+    }
+
     /// Takes a place for a client, and serves it until one of both ends it, or until told to stop: then in order.
     pub(super) fn serve(
         self: &Arc<Self>,
@@ -123,14 +130,21 @@ impl Serving {
         // Small answers go out at once; a failure here costs latency only.
         let _ = stream.set_nodelay(true);
         let begun = tokio::select! {
+            biased;
             // Only then has it buffers.
-            begun = stream.readable() => begun.map_err(|_| None),
-            reason = &mut leave => Err(reason.ok()),
+            begun = stream.readable() => begun.map(|()| None).map_err(|_| None),
+            // Whoever has to leave and has said something is heard first: it may be a probe.
+            reason = &mut leave => if listener::is_waiting(&stream) { Ok(reason.ok()) } else { Err(reason.ok()) },
             () = sleep_until(course.until()) => Err(Some(Reason::HeadTimeout)),
             () = self.stop.cancelled() => Err(None),
         };
-        if let Err(reason) = begun {
-            return course.closed(reason, peer);
+        let leaving = match begun {
+            Ok(leaving) => leaving,
+            Err(reason) => return course.closed(reason, peer),
+        };
+        if leaving.is_some() {
+            // The runtime has to learn that there is something to read.
+            let _ = stream.readable().await;
         }
         let service = {
             let (serving, course) = (Arc::clone(&self), Arc::clone(&course));
@@ -155,6 +169,9 @@ impl Serving {
                     debug!(%error, "a connection ended badly");
                 }
                 return Poll::Ready(None);
+            }
+            if leaving.is_some() {
+                return Poll::Ready(leaving);
             }
             if let Poll::Ready(reason) = Pin::new(&mut leave).poll(context) {
                 return Poll::Ready(reason.ok());

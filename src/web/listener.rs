@@ -42,12 +42,16 @@ impl Listener {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    let short = self.serving.is_one_too_many(&stream);
+                    if short {
+                        places.give_way(Reason::NoFileDescriptor);
+                    }
                     self.guests.start(self.serving.serve(stream, peer));
                     if spare.is_none() {
                         spare = aside(listener);
                     }
                     in_a_row += 1;
-                    if in_a_row >= places.at_once() {
+                    if short || in_a_row >= places.at_once() {
                         in_a_row = 0;
                         // So that those who just came are asked what they want before others have them give way.
                         tokio::task::yield_now().await;
@@ -75,10 +79,11 @@ fn aside(listener: &TcpListener) -> Option<OwnedFd> {
     listener.as_fd().try_clone_to_owned().ok()
 }
 
-/// Whether somebody waits to be accepted: without a descriptor the system says so even if nobody does.
-fn is_waiting(listener: &TcpListener) -> bool {
-    let mut listener = [PollFd::new(listener, PollFlags::IN)];
-    poll(&mut listener, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+/// Whether somebody waits to be accepted, or to be read. Asked of the system: without a descriptor it gives no connection
+/// even if nobody waits, and that bytes have come the runtime learns later.
+pub(super) fn is_waiting(socket: &impl AsFd) -> bool {
+    let mut socket = [PollFd::new(socket, PollFlags::IN)];
+    poll(&mut socket, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// Whether the error is one of the connection that was to be accepted, which is gone.
