@@ -138,7 +138,7 @@ impl HttpCheck {
     /// Asks and judges.
     async fn ask(&self, run: &Run, seen: &mut Seen) -> Result<Outcome, Outcome> {
         let mut question = Cow::Borrowed(&self.question);
-        let mut kept = self.kept.take().inspect(|(_, connection)| connection.renew());
+        let mut kept = self.kept.take();
         for left in (0..=self.redirects).rev() {
             let (mut connection, response) =
                 self.send(run, &question, kept, seen).await.map_err(Failed::outcome)?;

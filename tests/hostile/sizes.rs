@@ -14,7 +14,9 @@ use crate::harness::{
 };
 use crate::peers::{
     Behaviour::{Endless, Huge},
-    End, Peer, Peers, Step, endless, postgres, say,
+    End, Peer, Peers, Step, endless,
+    http::frame,
+    postgres, say,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -76,6 +78,8 @@ fn cases() -> Vec<Case> {
     let tunnelled = "kind: http, url: 'https://nowhere.test/', proxy: 'http://{peer}'";
     let head = &b"HTTP/1.1 200 OK\r\n"[..];
     let hint = &b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"[..];
+    let second = "kind: http, url: 'http://{peer}/', http_version: '2'";
+    let second_hint = frame(1, 4, 1, &[0x08, 3, b'1', b'0', b'3']);
     let heard = || vec![Step::Hear];
     let said = |text: &'static [u8]| vec![Step::Hear, say(text)];
     let mut cases = of_postgres(POSTGRES, &[]);
@@ -93,6 +97,14 @@ fn cases() -> Vec<Case> {
         ),
         case(amqp, "amqp heartbeats", heard(), endless(&b"\x08\0\0\0\0\0\0\xce"[..]), TOO_LARGE),
         case(http, "http hints", heard(), endless(hint), TOO_LARGE),
+        // The library for version 2 has had enough before the limit is reached.
+        case(
+            second,
+            "http hints, version 2",
+            vec![Step::Hear, say(frame(4, 0, 0, b""))],
+            endless(second_hint),
+            "unhealthy",
+        ),
         case(http, "http head", said(head), endless(&b"x: "[..]), "head_too_large"),
         case(http, "http body", said(b"HTTP/1.1 200 OK\r\n\r\n"), endless(&b"x"[..]), "body_too_long"),
         case(proxied, "proxy hints", heard(), endless(hint), TOO_LARGE),

@@ -22,6 +22,11 @@ use crate::checks::net::{Allowance, Wire};
 /// The most bytes and headers that the head of an answer may have.
 const HEAD: u32 = 128 << 10;
 const HEADERS: usize = 1_000;
+/// How much of the body HTTP/2 lets a server send before we ask for more.
+const WINDOW: u32 = 64 << 10;
+/// The most bytes until the head of an answer is there: the head, answers before the answer such as 103, and what of the
+/// body came along. Less than for the body, because HTTP/2 makes hundreds of bytes of memory of twenty that came.
+const UNTIL_HEAD: usize = 256 << 10;
 
 /// See the module.
 pub(super) struct Connection {
@@ -42,7 +47,11 @@ impl Connection {
     pub(super) async fn open(wire: Box<dyn Wire>, second: bool, allowance: Allowance) -> hyper::Result<Self> {
         let (mut work, wire) = (Work::default(), TokioIo::new(wire));
         let sender = if second {
-            let opening = http2::Builder::new(work.queue.clone()).max_header_list_size(HEAD).handshake(wire);
+            let opening = http2::Builder::new(work.queue.clone())
+                .max_header_list_size(HEAD)
+                .initial_stream_window_size(WINDOW)
+                .initial_connection_window_size(WINDOW)
+                .handshake(wire);
             let (sender, connection) = work.beside(opening).await?;
             work.push(connection);
             Sender::Http2(sender)
@@ -56,11 +65,6 @@ impl Connection {
         Ok(Self { sender, work, has_answered: false, allowance })
     }
 
-    /// Begins another run.
-    pub(super) fn renew(&self) {
-        self.allowance.renew();
-    }
-
     /// Whether it speaks version 2.
     pub(super) fn is_second(&self) -> bool {
         matches!(self.sender, Sender::Http2(_))
@@ -68,7 +72,8 @@ impl Connection {
 
     /// Sends a request and waits for the head of the answer.
     pub(super) async fn ask(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
-        let Self { sender, work, has_answered, .. } = self;
+        let Self { sender, work, has_answered, allowance } = self;
+        allowance.restrict(UNTIL_HEAD);
         let answer = work.beside(async {
             match sender {
                 Sender::Http1(sender) => {
@@ -84,6 +89,7 @@ impl Connection {
         match answer.await {
             Ok(response) => {
                 *has_answered = true;
+                allowance.renew();
                 Ok(response)
             }
             Err(error) if *has_answered => Err(error),

@@ -32,7 +32,10 @@ pub(in crate::checks) struct Allowance(Arc<Counter>);
 
 #[derive(Debug)]
 struct Counter {
-    most: usize,
+    #[cfg_attr(not(any(feature = "http", feature = "postgres", feature = "redis", test)), expect(dead_code))]
+    usual: usize,
+    /// What holds now.
+    most: AtomicUsize,
     left: AtomicUsize,
 }
 
@@ -43,7 +46,8 @@ impl<S> Limited<S> {
     }
 
     fn with(inner: S, most: usize) -> Self {
-        Self { inner, allowance: Allowance(Arc::new(Counter { most, left: AtomicUsize::new(most) })) }
+        let counter = Counter { usual: most, most: AtomicUsize::new(most), left: AtomicUsize::new(most) };
+        Self { inner, allowance: Allowance(Arc::new(counter)) }
     }
 
     /// Allows another number of bytes.
@@ -60,10 +64,22 @@ impl<S> Limited<S> {
 }
 
 impl Allowance {
-    /// Begins anew, for another run over the same connection.
+    /// Begins anew, for another run over the same connection or another part of a run.
     #[cfg(any(feature = "http", feature = "postgres", feature = "redis", test))]
     pub(in crate::checks) fn renew(&self) {
-        self.0.left.store(self.0.most, Ordering::Relaxed);
+        self.begin(self.0.usual);
+    }
+
+    /// Begins anew with another number of bytes, until it is renewed: for a part of a run.
+    #[cfg(feature = "http")]
+    pub(in crate::checks) fn restrict(&self, most: usize) {
+        self.begin(most.min(self.0.usual));
+    }
+
+    #[cfg(any(feature = "http", feature = "postgres", feature = "redis", test))]
+    fn begin(&self, most: usize) {
+        self.0.most.store(most, Ordering::Relaxed);
+        self.0.left.store(most, Ordering::Relaxed);
     }
 
     /// How many bytes may still come.
@@ -74,7 +90,7 @@ impl Allowance {
 
     /// The error of an answer that is larger.
     pub(in crate::checks) fn exceeded(&self) -> io::Error {
-        io::Error::new(io::ErrorKind::InvalidData, AnswerTooLarge(self.0.most))
+        io::Error::new(io::ErrorKind::InvalidData, AnswerTooLarge(self.0.most.load(Ordering::Relaxed)))
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn peers() -> Vec<Peer> {
 }
 
 /// A frame of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     announced(payload.len(), kind, flags, stream, payload)
 }
 
