@@ -196,7 +196,7 @@ pub(crate) fn attack(row: &str, attack: &mut dyn Attack) {
     let mut seen = look_on(&agent, attack.checks());
     let (took, page) = (began.elapsed(), agent.scrape());
     let mut complaints = std::mem::take(&mut seen.complaints);
-    let reasons = judge(&agent, attack.checks(), &page_before, &page, took, &mut complaints);
+    let reasons = judge(attack.checks(), &page_before, &page, took, &mut complaints);
     let peak = Figures::of(agent.pid()).peak.saturating_sub(before.peak);
     if peak > MEMORY {
         complaints.insert(format!("{:.0} MiB more memory at the peak", mebibytes(peak)));
@@ -312,14 +312,12 @@ fn look_on(agent: &Agent, checks: &[Hostile]) -> Seen {
 
 /// What the pages say about the attack; for each check the reasons of its failures.
 fn judge(
-    agent: &Agent,
     checks: &[Hostile],
     before: &Scrape,
     after: &Scrape,
     took: Duration,
     complaints: &mut BTreeSet<String>,
 ) -> BTreeMap<String, BTreeSet<String>> {
-    let document = agent.health();
     let run = |check: &str| runs(after, check) - runs(before, check);
     let planned = took.as_secs_f64();
     // Jitter is a tenth; the rest is for a machine that is busy.
@@ -345,10 +343,12 @@ fn judge(
         if !check.may_pass && failed < run(name) {
             complaints.insert(format!("{name}: {} runs, and {failures:?}", run(name)));
         }
-        let cause = &document["checks"][name]["cause"];
+        let told = after.values("healthcheck_last_failure_info");
+        let told = told.into_iter().find(|sample| sample.has(&[("healthcheck_name", name)]));
+        let cause = told.map_or("", |sample| sample.labels["healthcheck_cause"].as_str());
         for reason in failures.keys() {
             let known = !matches!(reason.as_str(), "panic" | "cancelled")
-                && (reason != "_OTHER" || cause.is_string());
+                && (reason != "_OTHER" || !cause.is_empty());
             if !known {
                 complaints.insert(format!("{name} failed because of {reason}, {cause}"));
             }
