@@ -343,15 +343,17 @@ fn judge(
         if !check.may_pass && failed < run(name) {
             complaints.insert(format!("{name}: {} runs, and {failures:?}", run(name)));
         }
+        // Only of the last failure the cause is told.
         let told = after.values("healthcheck_last_failure_info");
-        let told = told.into_iter().find(|sample| sample.has(&[("healthcheck_name", name)]));
-        let cause = told.map_or("", |sample| sample.labels["healthcheck_cause"].as_str());
-        for reason in failures.keys() {
-            let known = !matches!(reason.as_str(), "panic" | "cancelled")
-                && (reason != "_OTHER" || !cause.is_empty());
-            if !known {
-                complaints.insert(format!("{name} failed because of {reason}, {cause}"));
-            }
+        let untold = told.into_iter().any(|sample| {
+            sample.has(&[("healthcheck_name", name), ("error_type", "_OTHER")])
+                && sample.labels.get("healthcheck_cause").is_none_or(String::is_empty)
+        });
+        if untold {
+            complaints.insert(format!("{name} failed because of _OTHER, without a cause"));
+        }
+        for reason in failures.keys().filter(|reason| matches!(reason.as_str(), "panic" | "cancelled")) {
+            complaints.insert(format!("{name} failed because of {reason}"));
         }
         let reasons: &mut BTreeSet<String> = reasons.entry(name.to_owned()).or_default();
         // Until the peer listened, and of the run that met its beginning.
