@@ -169,8 +169,8 @@ pub(crate) fn attack(row: &str, attack: &mut dyn Attack) {
     let mut config = attack.settings();
     let _ = write!(
         config,
-        "stop: {{ drain: 10ms, within: 10s }}\ndefaults: {{ interval: 1s, timeout: 500ms, fail_after: 1, recover_after: 1, \
-         breaker: false }}\nchecks:\n  good: {{ kind: redis, url: '{}', criticality: critical, timeout: 900ms, fail_after: 2 }}\n",
+        "stop: {{ drain: 10ms, within: 10s }}\ndefaults: {{ interval: 1500ms, timeout: 500ms, fail_after: 1, recover_after: 1, \
+         breaker: false }}\nchecks:\n  good: {{ kind: redis, url: '{}', criticality: critical, interval: 1s, timeout: 900ms, fail_after: 2 }}\n",
         redis.url()
     );
     for check in attack.checks() {
@@ -321,7 +321,7 @@ fn judge(
     let run = |check: &str| runs(after, check) - runs(before, check);
     let planned = took.as_secs_f64();
     // Jitter is a tenth; the rest is for a machine that is busy.
-    if run("good") < planned * 0.6 {
+    if run("good") < planned * 0.5 {
         complaints.insert(format!("{} runs of the good check in {took:.1?}", run("good")));
     }
     // One of them may be late, on a machine that is busy with the peers as well.
