@@ -171,19 +171,32 @@ fn page() -> Vec<Panel> {
             "Series",
             "How many series each agent holds, each line of a histogram counted. Growth without new checks is a label with \
              too many values.",
-            12,
+            8,
         )
         .query(format!("max by ({BY}) (<vitalsign.series>)"), "{{instance}}")
         .min(0),
         Panel::series(
             "Series refused",
             "Series that were refused, by reason: the numbers behind them are nowhere. Good is 0.",
-            12,
+            8,
         )
         .query("sum by (reason) (increase(<vitalsign.series.dropped>[$__rate_interval])) > 0", "{{reason}}")
         .unit("short")
         .stacked_bars()
         .when_empty("None refused"),
+        Panel::series(
+            "Runs that kept their thread",
+            "Runs of checks whose code kept its thread for more than 100 ms without a break. No other check waits for them; \
+             the log names the check. Good is 0.",
+            8,
+        )
+        .query(
+            "sum by (instance) (increase(<vitalsign.scheduler.blocking_runs>[$__rate_interval])) > 0",
+            "{{instance}}",
+        )
+        .unit("short")
+        .stacked_bars()
+        .when_empty("None did"),
         Panel::series(
             "Age of pages",
             "How old the values of a page were when a scraper got it. Good is below a second; above two, pages take too \

@@ -15,6 +15,10 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("process.context_switches", "for those who look for the cause of a slow process; it has no good or bad"),
     ("process.memory.virtual", "what is reserved costs nothing"),
     ("process.paging.faults", "for those who look for the cause of a slow process; it has no good or bad"),
+    (
+        "healthcheck.checks",
+        "tells an empty configuration, as readiness does; dashboards count what checks say",
+    ),
     ("target.info", "says what the process is, in labels that queries of one's own join in; it has no value"),
     ("tokio.worker.parks", "for those who look for the cause of a slow runtime; it has no good or bad"),
 ];
