@@ -40,7 +40,7 @@ const ELSEWHERE: &[(&str, &str)] = &[(
 )];
 
 /// Beginnings of names that only a library has on its page: what a host program hands over.
-const LIBRARY: [&str; 2] = ["taskgroup.", "db.client.connection."];
+const LIBRARY: [&str; 3] = ["taskgroup.", "db.client.connection.", "tokio.worker."];
 
 /// Beginnings of names that a machine may lack: a container's limits, the kernel's pressure.
 const MACHINE: [&str; 2] = ["cgroup.", "psi."];
