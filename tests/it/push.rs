@@ -228,7 +228,7 @@ fn pushing_ends_before_http_does() {
 #[test]
 fn starting_and_stopping_wait_for_no_collector() {
     let port = ports::free();
-    let agent = pushing(&format!("http://127.0.0.1:{port}"), "").start();
+    let agent = pushing(&format!("http://127.0.0.1:{port}"), "ready_without_checks: true").start();
     eventually("a failure", ARRIVES, || {
         own(&agent, "export_failures_total", &[("error_type", "connection_refused")]) > 0.0
     });
