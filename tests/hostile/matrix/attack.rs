@@ -37,7 +37,7 @@ const THREADS: u64 = 40;
 /// not be healthy. On a machine that has nothing else to do it is a second and none; beside peers that flood, and whatever
 /// else keeps two cores busy, a run may be late. Where something starves it, it is seconds and most looks.
 const OLDEST: f64 = 4.0;
-const NOT_HEALTHY: usize = 10;
+const NOT_HEALTHY: usize = 25;
 
 /// A check of something hostile.
 #[derive(Clone, Debug)]
@@ -173,7 +173,7 @@ pub(crate) fn attack(row: &str, attack: &mut dyn Attack) {
     let mut config = attack.settings();
     let _ = write!(
         config,
-        "stop: {{ drain: 10ms, within: 10s }}\ndefaults: {{ interval: 1500ms, timeout: 500ms, fail_after: 1, recover_after: 1, \
+        "stop: {{ drain: 10ms, within: 10s }}\ndefaults: {{ interval: 2500ms, timeout: 500ms, fail_after: 1, recover_after: 1, \
          breaker: false }}\nchecks:\n  good: {{ kind: redis, url: '{}', criticality: critical, interval: 1s, timeout: 900ms, fail_after: 2 }}\n",
         redis.url()
     );
