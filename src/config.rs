@@ -37,6 +37,7 @@ pub use fields::Fields;
 pub use inherit::Inheritance;
 pub use measurable::Measurable;
 pub use node::Node;
+#[cfg(feature = "http")]
 pub(crate) use node::quoted;
 pub(crate) use parse::MAX_FILE;
 pub use policy::{read_general, read_policy};

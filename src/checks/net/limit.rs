@@ -32,7 +32,10 @@ pub(in crate::checks) struct Allowance(Arc<Counter>);
 
 #[derive(Debug)]
 struct Counter {
-    #[cfg_attr(not(any(feature = "http", feature = "postgres", feature = "redis", test)), expect(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "http", feature = "postgres", feature = "redis", test)),
+        expect(dead_code, reason = "only kinds that keep connections begin anew")
+    )]
     usual: usize,
     /// What holds now.
     most: AtomicUsize,

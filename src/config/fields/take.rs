@@ -180,6 +180,10 @@ impl<'a> Fields<'a> {
 
     /// What is in the file at `path`, which the value of `name` is, `most` bytes at most; `None` where it cannot be had,
     /// which is noted.
+    #[cfg_attr(
+        not(feature = "_tls"),
+        expect(dead_code, reason = "the files are those of certificates and keys")
+    )]
     pub(crate) fn content_of(&mut self, name: &str, path: &std::path::Path, most: u64) -> Option<Vec<u8>> {
         let message = match file::read(path, most) {
             Ok(content) if self.bring(content.len()) => return Some(content),
