@@ -7,6 +7,10 @@ use std::borrow::Cow;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Means {
     /// It is honoured.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "redis", test)),
+        expect(dead_code, reason = "the other kinds refuse or know all of theirs")
+    )]
     Used,
     /// These values ask for what is done anyway; others are refused.
     Same(&'static [&'static str]),
