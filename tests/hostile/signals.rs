@@ -25,6 +25,11 @@ const IGNORED: [(Signal, &str); 9] = [
     (Signal::XFSZ, "SIGXFSZ"),
 ];
 
+/// An agent that ignores no signal from its start, whatever those who run the tests ignore (nohup): children inherit that.
+fn start(config: &str) -> Agent {
+    Launch::new(config).stand_in(&format!("exec env --default-signal {BINARY} \"$@\"\n")).start()
+}
+
 fn told(agent: &Agent, name: &str) -> usize {
     agent.log().lines().filter(|line| line.contains("is ignored") && line.contains(name)).count()
 }
@@ -32,7 +37,7 @@ fn told(agent: &Agent, name: &str) -> usize {
 /// Rule: a signal that means nothing to the agent does not end it, and one line says that it came, however often it comes.
 #[test]
 fn signals_without_a_meaning_are_told_and_ignored() {
-    let agent = Agent::start("checks: {}\n");
+    let agent = start("checks: {}\n");
     for (signal, name) in IGNORED {
         agent.signal(signal);
         eventually(name, SOON, || same(told(&agent, &format!("signal={name}")), &1));
@@ -52,7 +57,7 @@ fn signals_without_a_meaning_are_told_and_ignored() {
 /// Rule: they are ignored while the agent stops, too.
 #[test]
 fn signals_without_a_meaning_do_not_cut_a_stop_short() {
-    let agent = Agent::start("stop: { drain: 50m, within: 60m }\nchecks: {}\n");
+    let agent = start("stop: { drain: 50m, within: 60m }\nchecks: {}\n");
     agent.signal(Signal::TERM);
     let draining = || agent.get("/health/ready").json()["message"] == "draining";
     eventually("ready to say so", SOON, draining);
@@ -79,7 +84,7 @@ fn what_nohup_ignores_stays_ignored() {
     agent.signal(Signal::USR1);
     eventually("the signal that came later", SOON, || same(told(&agent, "SIGUSR1"), &1));
     assert_eq!(told(&agent, "SIGHUP"), 0, "{}", agent.log());
-    let other = Agent::start("checks: {}\n");
+    let other = start("checks: {}\n");
     assert_eq!((of(&other, "SigIgn:"), of(&other, "SigCgt:")), (0, 1));
 }
 
