@@ -350,8 +350,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_page_that_is_being_made_is_waited_for() {
+    /// A worker whose only page says 1 and is that old, and the gate before the next one, which will say 2. Time is paused
+    /// here; the threads do not know what time it is here.
+    async fn with_an_old_page(age: Duration) -> (PageWorker, Gate) {
         let (store, gate) = (Store::new(), Gate::default());
         let value = store.gauge(&VALUE, &[]);
         value.set(1.0);
@@ -359,8 +360,16 @@ mod tests {
         worker.page(Format::Text, false).await.unwrap();
         gate.set_closed(true);
         value.set(2.0);
-        // Until the last page is no longer young.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        store.touch();
+        tokio::time::pause();
+        tokio::time::advance(age).await;
+        (worker, gate)
+    }
+
+    #[tokio::test]
+    async fn a_page_that_is_being_made_is_waited_for() {
+        let (worker, gate) = with_an_old_page(Duration::from_secs(1)).await;
+        tokio::time::resume();
         let opened = async {
             // The second thread is given up after twice the patience.
             while worker.0.desk.lock().hanging < 2 {
@@ -374,17 +383,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_page_is_shown_while_it_is_young_and_then_none() {
-        let (store, gate) = (Store::new(), Gate::default());
-        let value = store.gauge(&VALUE, &[]);
-        value.set(1.0);
-        let worker = PageWorker::start(&store, gate.refresh()).unwrap();
-        worker.page(Format::Text, false).await.unwrap();
-        gate.set_closed(true);
-        value.set(2.0);
-        // The threads do not know what time it is here.
-        store.touch();
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(2)).await;
+        let (worker, gate) = with_an_old_page(Duration::from_secs(2)).await;
         let page = worker.page(Format::Text, false).await.expect("one of four seconds ago");
         assert!(text(&page).contains("\nvalue 1\n") && page.page.age(Instant::now()) >= WAIT);
         assert!(worker.page(Format::Text, false).await.is_none(), "it is six seconds old");
